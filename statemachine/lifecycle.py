@@ -1,0 +1,220 @@
+"""The one place that orders effects: fold, look, decide, append the intent, perform, append the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from statemachine import events as e
+from statemachine.decide import Command, Decision, Tenure, decide
+from statemachine.errors import (
+    AzureError,
+    BusyError,
+    DeadlineError,
+    InternalError,
+    LogConflictError,
+    ProviderError,
+    RefusedError,
+)
+from statemachine.fold import Workspace, fold
+from statemachine.machine import advance
+from statemachine.observe import observe
+from statemachine.ports import Clock, Journal, Presence, Processes, Recorded, Sighting
+
+SETTLING: Final = timedelta(seconds=30)
+"""How long Azure may take to show what a process that died had asked of it."""
+
+POLL_SECONDS: Final = 1.0
+CONFLICT_TRIES: Final = 50
+
+OUTCOME: Final[dict[Command, tuple[type[e.Outcome], type[e.FailedOutcome]]]] = {
+    Command.CREATE: (e.Created, e.CreateFailed),
+    Command.START: (e.Started, e.StartFailed),
+    Command.STOP: (e.Stopped, e.StopFailed),
+    Command.DELETE: (e.Deleted, e.DeleteFailed),
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything outside: the ports of one invocation."""
+
+    journal: Journal
+    clock: Clock
+    processes: Processes
+    look: Callable[[Workspace], Sighting]
+    """One poll of Azure; raises AzureError."""
+    say: Callable[[str], None]
+    """A line for the person who waits."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A command with what it needs to be carried out."""
+
+    command: Command
+    intent: Callable[[Workspace], e.Intent]
+    effect: Callable[[Workspace, bool], e.Receipt]
+    """Does it, and returns when Azure shows the goal. True: an earlier try may have reached Azure already,
+    so look first and continue. Raises ProviderError."""
+
+
+def tenure(workspace: Workspace, world: World) -> Tenure:
+    """Who stands behind the workspace's open intent."""
+    intent = workspace.intent
+    if intent is None:
+        return Tenure.NONE
+    if world.processes.alive(intent.event.owner):
+        return Tenure.HELD
+    return Tenure.RECENT if world.clock.now() - intent.time < SETTLING else Tenure.ORPHANED
+
+
+def recall(subject: str, world: World) -> Workspace:
+    """The workspace as the log alone tells it. Raises LogError, LogDamagedError."""
+    return fold(subject, world.journal.history(subject))
+
+
+def refresh(subject: str, world: World) -> tuple[Workspace, Sighting]:
+    """The workspace as the log and one look at Azure tell it; a difference is appended, nothing else.
+
+    Raises AzureError when Azure cannot be asked, LogError when the log cannot be used.
+    """
+    for _ in range(CONFLICT_TRIES):
+        workspace = recall(subject, world)
+        sighting = world.look(workspace)
+        try:
+            workspace = _close_abandoned(workspace, world)
+            for event in observe(workspace, sighting, tenure(workspace, world)):
+                workspace = _record(workspace, event, world)
+        except LogConflictError:
+            continue
+        return workspace, sighting
+    raise BusyError(f"workspace {subject} changes faster than it can be read")
+
+
+def perform(order: Order, subject: str, world: World, *, deadline: float) -> Workspace:
+    """Carry out a command, waiting for other invocations at most ``deadline`` seconds.
+
+    Every effect stands between two appends. A process that dies in between leaves its intent open; the
+    next call looks what became of it and continues. Raises RefusedError, BusyError, and what the effect
+    raises, after the failure is in the log.
+    """
+    until = world.clock.monotonic() + deadline
+    waiting = False
+    while True:
+        workspace, sighting = refresh(subject, world)
+        rule = decide(workspace, order.command, tenure(workspace, world))
+        if rule.decision is Decision.REFUSE:
+            raise RefusedError(f"workspace {subject} is {workspace.state}: {rule.why}")
+        if rule.decision is Decision.ALREADY:
+            world.say(f"workspace {subject} is already {workspace.state}")
+            return workspace
+        if rule.decision is Decision.WAIT:
+            if world.clock.monotonic() >= until:
+                raise BusyError(f"workspace {subject} is still {workspace.state} after {deadline:g} s")
+            if not waiting:
+                world.say(f"workspace {subject} is {workspace.state}; waiting for that to finish")
+                waiting = True
+            world.clock.sleep(POLL_SECONDS)
+            continue
+        resume = rule.decision is Decision.RESUME
+        if resume:
+            world.say(f"workspace {subject} is {workspace.state}; continuing what an earlier call began")
+        else:
+            try:
+                workspace = _record(workspace, order.intent(workspace), world)
+            except LogConflictError:
+                continue
+        return _bracket(order, workspace, world, resume=resume or sighting.presence is Presence.PENDING)
+
+
+def open_command(subject: str, world: World, opened: Callable[[Workspace], e.CommandOpened]) -> Workspace:
+    """Record that a command is about to run, if the workspace runs.
+
+    Trusts a log that says so; asks Azure only when it says otherwise. Raises RefusedError.
+    """
+    for _ in range(CONFLICT_TRIES):
+        workspace = recall(subject, world)
+        if decide(workspace, Command.OPEN, tenure(workspace, world)).decision is not Decision.ACT:
+            workspace, _ = refresh(subject, world)
+        rule = decide(workspace, Command.OPEN, tenure(workspace, world))
+        if rule.decision is not Decision.ACT:
+            raise RefusedError(f"workspace {subject} is {workspace.state}: {rule.why or 'try again later'}")
+        try:
+            workspace = _close_abandoned(workspace, world)
+            return _record(workspace, opened(workspace), world)
+        except LogConflictError:
+            continue
+    raise BusyError(f"workspace {subject} changes faster than it can be read")
+
+
+def close_command(subject: str, world: World, closed: e.CommandClosed) -> Workspace:
+    """Record how a command ended. Legal in every state: the workspace may be gone by then."""
+    for _ in range(CONFLICT_TRIES):
+        workspace = recall(subject, world)
+        if closed.command not in workspace.commands:
+            return workspace
+        try:
+            return _record(workspace, closed, world)
+        except LogConflictError:
+            continue
+    raise BusyError(f"workspace {subject} changes faster than it can be read")
+
+
+def failure_of(error: Exception) -> e.Failure:
+    """What the log keeps of an error; secrets cannot be in it, for errors are built without them."""
+    if not isinstance(error, ProviderError):
+        error = InternalError(f"{type(error).__name__}: {error}")
+    azure = error if isinstance(error, AzureError) else None
+    return e.Failure(
+        error=type(error).__name__,
+        message=azure.azure_message or error.message if azure else error.message,
+        code=azure.code if azure else "",
+        http_status=azure.http_status if azure else 0,
+        request_id=azure.request_id if azure else "",
+        exit_status=error.exit_status,
+    )
+
+
+def _bracket(order: Order, workspace: Workspace, world: World, *, resume: bool) -> Workspace:
+    done, failed = OUTCOME[order.command]
+    try:
+        receipt = order.effect(workspace, resume)
+    except DeadlineError:
+        # Azure is still at it: the intent stays open, and the next call continues it.
+        raise
+    except Exception as error:
+        _settle(workspace, failed(failure=failure_of(error)), world)
+        raise
+    return _settle(workspace, done(receipt=receipt), world)
+
+
+def _settle(workspace: Workspace, outcome: e.Event, world: World) -> Workspace:
+    """Close our intent, past whatever others appended meanwhile."""
+    ours = workspace.intent.seq if workspace.intent else 0
+    for _ in range(CONFLICT_TRIES):
+        try:
+            return _record(workspace, outcome, world)
+        except LogConflictError:
+            workspace = recall(workspace.subject, world)
+        if workspace.intent is None or workspace.intent.seq != ours:
+            raise BusyError(
+                f"workspace {workspace.subject} was taken over by another call meanwhile and is {workspace.state}"
+            )
+    raise BusyError(f"workspace {workspace.subject} changes faster than it can be read")
+
+
+def _close_abandoned(workspace: Workspace, world: World) -> Workspace:
+    for identifier, opened in workspace.commands.items():
+        if not world.processes.alive(opened.event.owner):
+            workspace = _record(workspace, e.CommandClosed(command=identifier, reason="abandoned"), world)
+    return workspace
+
+
+def _record(workspace: Workspace, event: e.Event, world: World) -> Workspace:
+    def append(happened: e.Event) -> Recorded:
+        return world.journal.append(workspace.subject, happened, expected=workspace.version)
+
+    return advance(workspace, event, append)
