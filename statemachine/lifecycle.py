@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from statemachine import events as e
-from statemachine.decide import Command, Decision, Tenure, decide
+from statemachine.decide import Command, Decision, Rule, Tenure, decide
 from statemachine.errors import (
     AzureError,
     BusyError,
@@ -22,6 +22,7 @@ from statemachine.fold import Workspace, fold
 from statemachine.machine import advance
 from statemachine.observe import observe
 from statemachine.ports import Clock, Journal, Presence, Processes, Recorded, Sighting
+from statemachine.states import State
 
 SETTLING: Final = timedelta(seconds=30)
 """How long Azure may take to show what a process that died had asked of it."""
@@ -106,6 +107,8 @@ def perform(order: Order, subject: str, world: World, *, deadline: float) -> Wor
     while True:
         workspace, sighting = refresh(subject, world)
         rule = decide(workspace, order.command, tenure(workspace, world))
+        if _appearing(workspace, sighting) and order.command is not Command.CREATE:
+            rule = Rule(Decision.WAIT)
         if rule.decision is Decision.REFUSE:
             raise RefusedError(f"workspace {subject} is {workspace.state}: {rule.why}")
         if rule.decision is Decision.ALREADY:
@@ -204,6 +207,11 @@ def _settle(workspace: Workspace, outcome: e.Event, world: World) -> Workspace:
                 f"workspace {workspace.subject} was taken over by another call meanwhile and is {workspace.state}"
             )
     raise BusyError(f"workspace {workspace.subject} changes faster than it can be read")
+
+
+def _appearing(workspace: Workspace, sighting: Sighting) -> bool:
+    """Whether Azure is placing a group that this log knows nothing of: it can't be adopted before it settles."""
+    return workspace.state is State.ABSENT and sighting.presence is Presence.PENDING
 
 
 def _close_abandoned(workspace: Workspace, world: World) -> Workspace:

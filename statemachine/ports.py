@@ -98,5 +98,5 @@ class Processes(Protocol):
         ...
 
     def alive(self, owner: Owner) -> bool:
-        """Whether that process still runs; True when it cannot be known (another host)."""
+        """Whether that process still runs; False when it ran on another host, where nobody here can tell."""
         ...
