@@ -1,0 +1,18 @@
+"""The append-only event log: write, verify, read."""
+
+from eventlog.codec import LOG_SUBJECT, TornTailSetAside
+from eventlog.log import EventLog
+from eventlog.paths import default_path
+from eventlog.record import Actor, Record
+from eventlog.verify import Verdict, verify
+
+__all__ = [
+    "LOG_SUBJECT",
+    "Actor",
+    "EventLog",
+    "Record",
+    "TornTailSetAside",
+    "Verdict",
+    "default_path",
+    "verify",
+]

@@ -1,0 +1,101 @@
+"""Between events and bytes. Canonical means: msgspec's compact JSON in the order of the struct's fields."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final, NoReturn
+
+import msgspec
+
+from statemachine.errors import LogDamagedError
+from statemachine.events import EVENT_TYPES, Event
+
+
+class TornTailSetAside(Event, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """The log's own event: an unfinished last line was moved out of the way of the next append."""
+
+    VERSION: ClassVar[int] = 1
+
+    size: int
+    sha256: str
+    file: str
+    """Name of the file, beside the log, that holds the bytes."""
+
+
+LOG_SUBJECT: Final = "log"
+"""Subject of the log's own events."""
+
+OWN_TYPES: Final[dict[str, type[Event]]] = {TornTailSetAside.__name__: TornTailSetAside}
+"""Event types the log writes itself. They are not part of any workspace's history."""
+
+
+def refuse(value: object) -> NoReturn:
+    """What the encoder calls for a type that has no place in the log, a Secret above all."""
+    raise TypeError(f"a {type(value).__name__} cannot be written to the event log")
+
+
+_encoder: Final = msgspec.json.Encoder(enc_hook=refuse)
+_decoders: Final[dict[type[Event], msgspec.json.Decoder[Any]]] = {}
+
+
+def encode(value: object) -> bytes:
+    """Canonical bytes. Raises TypeError for what must not or cannot be written."""
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError as error:
+        raise TypeError(f"text that is not Unicode cannot be written to the event log: {error.reason}") from error
+
+
+def encode_event(event: Event) -> msgspec.Raw:
+    """An event's canonical bytes, proven to read back: a line that cannot be read blocks its workspace for ever.
+
+    Raises TypeError when a field holds something else than its type says.
+    """
+    data = encode(event)
+    try:
+        _decoder(type(event)).decode(data)
+    except msgspec.MsgspecError as error:
+        raise TypeError(f"{type(event).__name__} would not read back from the event log: {error}") from error
+    return msgspec.Raw(data)
+
+
+def event_of(name: str, schema: int, data: bytes | msgspec.Raw, seq: int) -> Event | None:
+    """The event in a record; None for a type this program does not know, or a newer version of one.
+
+    Raises LogDamagedError when the data is not what the type and version promise.
+    """
+    kind = EVENT_TYPES.get(name)
+    if kind is None or schema > kind.VERSION:
+        return None
+    try:
+        event: Event = _decoder(kind).decode(data)
+    except msgspec.MsgspecError as error:
+        raise LogDamagedError(f"event {seq} of the log is not a valid {name}: {error}") from error
+    return event
+
+
+def _decoder(kind: type[Event]) -> msgspec.json.Decoder[Any]:
+    # Made on first use: one costs more than the import of this module.
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+    return decoder
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339, UTC, always with microseconds. Raises ValueError for a time without a zone."""
+    if moment.tzinfo is None:
+        raise ValueError("the event log needs times with a time zone")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def uuid7(moment: datetime, entropy: bytes) -> str:
+    """A UUIDv7 (RFC 9562) from a time and ten random bytes."""
+    milliseconds = int(moment.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
+    random = int.from_bytes(entropy[:10], "big")
+    high = 0x7000 | (random >> 64) & 0x0FFF
+    low = 0x8000_0000_0000_0000 | random & 0x3FFF_FFFF_FFFF_FFFF
+    text = f"{milliseconds:012x}{high:04x}{low:016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

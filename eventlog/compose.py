@@ -1,0 +1,99 @@
+"""Making a line: the envelope around an event, sealed with its hash. No effects but the clock's and the dice's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from eventlog import layout
+from eventlog.codec import encode, encode_event, timestamp, uuid7
+from eventlog.record import Actor
+from eventlog.tail import Tail
+from statemachine.errors import LogError
+from statemachine.events import Event, name_of
+from statemachine.ports import Recorded
+
+
+class _Body(msgspec.Struct, gc=False):
+    """A line without its hash. The order of the fields is the order in the file, and never changes."""
+
+    specversion: str
+    id: str
+    time: str
+    type: str
+    subject: str
+    seq: int
+    source: str
+    actor: Actor
+    correlation: str
+    schema: int
+    data: msgspec.Raw
+    prev: str
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """An event that has all but its place in the log."""
+
+    subject: str
+    event: Event
+    data: msgspec.Raw
+    actor: Actor
+
+
+class Composer:
+    """Makes lines on behalf of one invocation."""
+
+    def __init__(
+        self,
+        *,
+        actor: Callable[[], Actor],
+        correlation: str,
+        source: str,
+        now: Callable[[], datetime],
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._actor = actor
+        self._correlation = correlation
+        self._source = source
+        self._now = now
+        self._entropy = entropy
+
+    def stamp(self) -> str:
+        """The time, as the log writes it."""
+        return timestamp(self._now())
+
+    def draft(self, subject: str, event: Event) -> Draft:
+        """What can be done before the lock is held. Raises TypeError for what has no place in the log."""
+        if not subject:
+            raise ValueError("an event needs a subject")
+        return Draft(subject, event, encode_event(event), self._actor())
+
+    def line(self, draft: Draft, tail: Tail) -> tuple[bytes, Recorded, Tail]:
+        """The line that follows a tail, what it records, and the tail after it. Raises LogError if it is too long."""
+        moment = self._now()
+        seq = tail.seq + 1
+        kind = name_of(draft.event)
+        body = _Body(
+            "1.0",
+            uuid7(moment, self._entropy(10)),
+            timestamp(moment),
+            kind,
+            draft.subject,
+            seq,
+            self._source,
+            draft.actor,
+            self._correlation,
+            draft.event.VERSION,
+            draft.data,
+            tail.hash,
+        )
+        line, digest = layout.seal(encode(body))
+        if len(line) > layout.MAX_LINE:
+            raise LogError(
+                f"a {kind} of {len(line)} bytes is too long for the event log, which takes {layout.MAX_LINE}", remedy=""
+            )
+        end = tail.end + len(line)
+        return line, Recorded(seq, moment, draft.subject, draft.event, kind), Tail(seq, digest, end, end)

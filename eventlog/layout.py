@@ -1,0 +1,71 @@
+r"""The shape of a line: where its parts stand, so that most questions need slices and not a parser.
+
+::
+
+    {"specversion":"1.0","id":"…","time":"…","type":"…","subject":"…","seq":7,"source":"…","actor":{…},
+     "correlation":"…","schema":1,"data":{…},"prev":"<64 hex>","hash":"<64 hex>"}\n
+
+``hash`` is SHA-256 over the line as written, without the member ``hash``: everything before ``,"hash":``
+and the closing brace. ``prev`` is the hash of the line before. Bytes are never encoded again to check them,
+so fields that only a newer version knows stay under the hash.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Final
+
+START: Final = b'{"specversion":"1.0","id":"'
+"""How every line begins; a file that begins otherwise is not an event log."""
+
+GENESIS: Final = "0" * 64
+"""``prev`` of the first line."""
+
+MAX_LINE: Final = 1 << 20
+"""Bytes of the longest line, newline included; CloudEvents promises delivery only up to 64 KiB."""
+
+_PREV: Final = b',"prev":"'
+_HASH: Final = b'","hash":"'
+_END: Final = b'"}'
+_HASH_AT: Final = -(64 + len(_END))
+_CUT: Final = _HASH_AT - len(_HASH) + 1
+_PREV_AT: Final = _CUT - 65
+MIN_LINE: Final = len(START) - _PREV_AT + len(_PREV)
+
+
+def seal(body: bytes) -> tuple[bytes, str]:
+    """The finished line, newline included, and its hash, from the encoded record without ``hash``."""
+    digest = sha256(body).hexdigest()
+    return b'%b,"hash":"%b"}\n' % (body[:-1], digest.encode()), digest
+
+
+def digest_of(line: bytes) -> str:
+    """The hash a line (without its newline) ought to have."""
+    return sha256(line[:_CUT] + b"}").hexdigest()
+
+
+def hash_in(line: bytes) -> str:
+    """The hash a line (without its newline) says it has."""
+    return line[_HASH_AT:-2].decode("latin-1")
+
+
+def prev_in(line: bytes) -> str:
+    """The hash that a line (without its newline) says the line before has."""
+    return line[_PREV_AT : _CUT - 1].decode("latin-1")
+
+
+def is_shaped(line: bytes) -> bool:
+    """Whether the fixed parts stand where they belong; says nothing about what is between them."""
+    return (
+        len(line) >= MIN_LINE
+        and line.startswith(START)
+        and line.endswith(_END)
+        and line[_HASH_AT - len(_HASH) : _HASH_AT] == _HASH
+        and line[_PREV_AT - len(_PREV) : _PREV_AT] == _PREV
+    )
+
+
+def starts_like_ours(head: bytes) -> bool:
+    """Whether a file with these first bytes can be an event log: empty, torn in its first line, or whole."""
+    begun = head[: len(START)].rstrip(b"\0")
+    return START.startswith(begun) and (begun == START or b"\n" not in head)

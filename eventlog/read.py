@@ -1,0 +1,95 @@
+"""Reading the log front to back in constant memory, and finding one subject's lines without parsing the rest."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from eventlog import layout
+from eventlog.codec import encode
+from eventlog.disk import Disk
+from eventlog.failures import explained, not_a_file
+from eventlog.tail import line_number, not_ours
+from statemachine.errors import LogDamagedError
+
+BLOCK: Final = layout.MAX_LINE
+"""Bytes read at once: a block without a newline is a line that is too long."""
+
+
+@contextmanager
+def open_plain(disk: Disk, path: Path) -> Iterator[int | None]:
+    """A descriptor to read a file, whatever is in it; None when there is no such file. Raises LogError."""
+    with explained(path, "read"):
+        try:
+            fd = disk.open_read(path)
+        except FileNotFoundError:
+            fd = -1
+        except IsADirectoryError:
+            raise not_a_file(path) from None
+    if fd < 0:
+        yield None
+        return
+    try:
+        with explained(path, "read"):
+            status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise not_a_file(path)
+        yield fd
+    finally:
+        disk.close(fd)
+
+
+@contextmanager
+def open_log(disk: Disk, path: Path) -> Iterator[int | None]:
+    """A descriptor to read the log; None when there is no log yet. Raises LogError for what is no event log."""
+    with open_plain(disk, path) as fd:
+        if fd is not None:
+            with explained(path, "read"):
+                head = disk.read_at(fd, len(layout.START) + layout.MIN_LINE, 0)
+            if not layout.starts_like_ours(head):
+                raise not_ours(path)
+        yield fd
+
+
+def blocks(disk: Disk, fd: int, path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Whole lines in large pieces, each with its offset, from the start of a line on.
+
+    What is behind the last newline is not given out: somebody is writing it, or died doing so. It is read
+    again each time rather than kept, for it may meanwhile have been set aside and written over.
+    """
+    at = start
+    while True:
+        with explained(path, "read"):
+            data = disk.read_at(fd, BLOCK, at)
+        whole = data.rfind(b"\n") + 1
+        if whole:
+            yield at, data[:whole]
+            at += whole
+        elif len(data) < BLOCK:
+            return
+        else:
+            raise damaged(disk, fd, path, at, f"longer than {layout.MAX_LINE} bytes, which no line of an event log is")
+
+
+def needle(subject: str) -> bytes:
+    """What every line of a subject contains. Other lines may too, deep in their data; so decode and compare."""
+    return b'"subject":' + encode(subject)
+
+
+def lines_with(wanted: bytes, data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines of a block that contain some bytes, with their offsets in it; the others cost only the search."""
+    found = data.find(wanted)
+    while found >= 0:
+        first = data.rfind(b"\n", 0, found) + 1
+        end = data.index(b"\n", found)
+        yield first, data[first:end]
+        found = data.find(wanted, end)
+
+
+def damaged(disk: Disk, fd: int, path: Path, offset: int, reason: str) -> LogDamagedError:
+    """The error for the line at an offset."""
+    return LogDamagedError(f"{path}, line {line_number(disk, fd, offset)}: {reason}")
