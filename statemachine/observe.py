@@ -89,6 +89,19 @@ def observe(workspace: Workspace, sighting: Sighting, tenure: Tenure) -> tuple[e
     return tuple(BUILDERS[kind](workspace, sighting) for kind in _kinds(workspace.state, sighting.presence, tenure))
 
 
+APPEARING: Final = {
+    State.ABSENT: State.PROVISIONING,
+    State.STOPPED: State.STARTING,
+    State.FAILED: State.STARTING,
+}
+"""Somebody else is bringing it up: not yet an event, but DevPod should wait rather than act."""
+
+
+def apparent(state: State, presence: Presence) -> State:
+    """The state to tell DevPod: the log's, unless Azure is just changing it."""
+    return APPEARING.get(state, state) if presence is Presence.PENDING else state
+
+
 def _kinds(state: State, presence: Presence, tenure: Tenure) -> Kinds:
     if tenure is Tenure.NONE:
         return UNASKED.get(state, {}).get(presence, ())

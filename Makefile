@@ -1,0 +1,58 @@
+# Everything a fresh machine needs comes from here: Python 3.11+, git and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check bench bench-eventlog bench-tunnel dist helper manifests docs format clean test-packages
+
+demo: $(READY)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/devpod-provider-aci-emulator run -- sh tools/demo.sh
+
+test: $(READY) test-packages
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m tools.bench
+
+bench-eventlog: $(READY)
+	$(BIN)/python -m tools.bench_eventlog
+
+bench-tunnel: $(READY) helper
+	$(BIN)/python -m tools.bench_tunnel
+
+dist: $(READY)
+	$(BIN)/python -m pip install --quiet build
+	$(BIN)/python -m build --outdir dist .
+
+helper: $(READY)
+	$(BIN)/python -m adapters.tunnel.helper.build
+
+manifests: $(READY)
+	$(BIN)/python -m adapters.devpod.render
+
+docs: manifests
+	$(BIN)/python -m statemachine.diagram docs/state-machine.md
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The session tests talk to a real sshd, some shell tests to other shells; as root on Debian they are installed,
+# elsewhere the tests that lack them say so and are skipped.
+test-packages:
+	@sh tools/test-packages.sh
+
+$(READY): pyproject.toml tools/hatch_build.py $(wildcard adapters/tunnel/helper/*.c adapters/tunnel/helper/*.h)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,89 @@
+"""command: run DevPod's command in the container with its stdin, stdout, stderr and exit status intact."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import Final
+from uuid import uuid4
+
+import click
+
+from adapters.cli.compose import Session, ca_file, session
+from statemachine import events as e
+from statemachine.errors import OptionError, ProviderError
+from statemachine.fold import Workspace
+from statemachine.lifecycle import close_command, failure_of, open_command
+
+PURPOSES: Final = (
+    ("helper ssh-server", "ssh-server"),
+    ('echo "ping"', "inject"),
+    ("agent container setup", "setup"),
+    ("agent workspace", "workspace"),
+)
+"""Words in the texts DevPod sends (pkg/inject, pkg/agent) and what they are there for."""
+
+
+@click.command()
+def command() -> int:
+    """Run COMMAND (or DEVCONTAINER_COMMAND as DEVCONTAINER_USER) in the container; exits as it does."""
+    current = session()
+    text, user = _asked(current.environ)
+    identifier = str(uuid4())
+    raw = os.fsencode(text)
+
+    def opened(_workspace: Workspace) -> e.CommandOpened:
+        return e.CommandOpened(
+            owner=current.world.processes.me(),
+            command=identifier,
+            user=user,
+            sha256=hashlib.sha256(raw).hexdigest(),
+            size=len(raw),
+            purpose=next((purpose for words, purpose in PURPOSES if words in text), ""),
+        )
+
+    workspace = open_command(current.subject, current.world, opened)
+    try:
+        status = _through_tunnel(current, workspace, text, user)
+    except ProviderError as error:
+        _close(current, e.CommandClosed(command=identifier, reason="failed", failure=failure_of(error)))
+        raise
+    _close(current, e.CommandClosed(command=identifier, exit_status=status))
+    return status
+
+
+def _asked(environ: Mapping[str, str]) -> tuple[str, str]:
+    container = "DEVCONTAINER_ID" in environ
+    name = "DEVCONTAINER_COMMAND" if container else "COMMAND"
+    text = environ.get(name, "")
+    if not text:
+        raise OptionError(name, "no command was given", remedy="Run the verb through DevPod, or set the variable.")
+    return text, environ.get("DEVCONTAINER_USER", "") if container else ""
+
+
+def _through_tunnel(current: Session, workspace: Workspace, text: str, user: str) -> int:
+    from adapters.cli.sockets import holder_socket, spawn_holder
+    from adapters.tunnel import CommandSpec, ExecEndpoint, run_command, run_through_holder
+
+    spec = CommandSpec(command=text, user=user)
+    streams = {"stdin": 0, "stdout": 1, "stderr": 2}
+    if current.settings.tunnel_idle > 0 and os.name == "posix":
+        socket_path = holder_socket(current, workspace)
+        return run_through_holder(
+            spec, socket_path, spawn=lambda: spawn_holder(current, socket_path), on_event=current.trace, **streams
+        )
+
+    def opener() -> ExecEndpoint:
+        uri, password = current.groups.open_exec(current.group(workspace))
+        return ExecEndpoint(uri=uri, password=password)
+
+    return run_command(spec, opener, ca_file=ca_file(current.environ), on_event=current.trace, **streams)
+
+
+def _close(current: Session, closed: e.CommandClosed) -> None:
+    """Record the end; a log that cannot be written then must not change the command's own result."""
+    try:
+        close_command(current.subject, current.world, closed)
+    except ProviderError as error:
+        current.say(f"warning: the end of this command is not in the log: {error}")

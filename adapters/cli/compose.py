@@ -1,0 +1,118 @@
+"""The composition root: puts the parts together for one invocation. Azure is connected when first asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adapters.azure import AzureSettings, connect
+from adapters.cli.console import debugging, say, silent, trace
+from adapters.cli.host import LocalProcesses, SystemClock, host, user
+from adapters.devpod import Settings, Target, parse, target
+from eventlog import Actor, EventLog, default_path
+from statemachine.events import GroupRef
+from statemachine.fold import Workspace
+from statemachine.lifecycle import World
+from statemachine.ports import Sighting
+
+if TYPE_CHECKING:
+    from adapters.azure import AzureGroups
+
+
+@dataclass
+class Session:
+    """One invocation about one workspace: who asks, for what, with which options, writing where."""
+
+    environ: Mapping[str, str]
+    target: Target
+    settings: Settings
+    say: Callable[[str], None] = say
+    _groups: AzureGroups | None = field(default=None, init=False)
+
+    @property
+    def subject(self) -> str:
+        """The workspace's name in the log."""
+        return self.target.subject
+
+    @property
+    def trace(self) -> Callable[[str], None]:
+        """Where debugging goes."""
+        return trace if debugging(self.environ) else silent
+
+    @property
+    def groups(self) -> AzureGroups:
+        """Azure; importing its SDK takes longer than everything else, so only who needs it asks."""
+        if self._groups is None:
+            self._groups = connect(azure_settings(self.settings, self.trace))
+        return self._groups
+
+    @cached_property
+    def log(self) -> EventLog:
+        """The event log of this user."""
+        return EventLog(log_path(self.environ), actor=self.actor, correlation=correlation())
+
+    @cached_property
+    def world(self) -> World:
+        """The ports the lifecycle works through."""
+        return World(journal=self.log, clock=SystemClock(), processes=LocalProcesses(), look=self.look, say=self.say)
+
+    def actor(self) -> Actor:
+        """Who is acting; the Azure identity is known once Azure has been asked."""
+        return Actor(user=user(), host=host(), azure=self._groups.identity() if self._groups else "")
+
+    def group(self, workspace: Workspace) -> GroupRef:
+        """The group this workspace has; options that changed since do not lose sight of it."""
+        return workspace.group or GroupRef(
+            subscription=self.settings.subscription,
+            resource_group=self.settings.resource_group,
+            name=self.target.group_name,
+            container=self.target.container_name,
+        )
+
+    def look(self, workspace: Workspace) -> Sighting:
+        """One poll of Azure."""
+        return self.groups.look(self.group(workspace))
+
+
+def session(environ: Mapping[str, str] = os.environ) -> Session:
+    """The invocation that an environment describes. Raises OptionError, UnsupportedError."""
+    about = target(environ, creator=f"{user()}@{host()}")
+    return Session(environ=environ, target=about, settings=parse(environ, about.mode))
+
+
+def azure_settings(settings: Settings, tracer: Callable[[str], None]) -> AzureSettings:
+    """What the Azure adapter needs of the options."""
+    credentials = settings.credentials
+    return AzureSettings(
+        subscription=settings.subscription,
+        auth=credentials.mode,
+        tenant=credentials.tenant,
+        client_id=credentials.client_id,
+        client_secret=credentials.client_secret or None,
+        identity_client_id=credentials.identity_client_id,
+        authority_host=settings.authority_host,
+        resource_manager_url=settings.resource_manager_url,
+        deadline=settings.operation_timeout,
+        trace=None if tracer is silent else tracer,
+    )
+
+
+def log_path(environ: Mapping[str, str]) -> Path:
+    """Where this user's event log is."""
+    return default_path(environ)
+
+
+def correlation() -> str:
+    """One id for everything this invocation writes."""
+    from uuid import uuid4
+
+    return str(uuid4())
+
+
+def ca_file(environ: Mapping[str, str]) -> str | None:
+    """The certificates to trust, for REST and WebSocket alike; None leaves it to the system."""
+    return environ.get("REQUESTS_CA_BUNDLE") or environ.get("SSL_CERT_FILE") or None

@@ -1,0 +1,35 @@
+"""Lines for people go to stderr: stdout belongs to DevPod's protocol."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+_DEBUG_LEVELS: Final = frozenset({"debug", "trace"})
+
+
+def debugging(environ: Mapping[str, str]) -> bool:
+    """Whether DevPod was called with ``--debug`` or a log level that asks for traces (pkg/provider/env.go)."""
+    return environ.get("DEVPOD_DEBUG", "").lower() == "true" or (
+        environ.get("DEVPOD_LOG_LEVEL", "").lower() in _DEBUG_LEVELS
+    )
+
+
+def say(text: str) -> None:
+    """One line for the person who waits."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        # Nobody listens any more; the work goes on and its record is in the log.
+        return
+
+
+def trace(text: str) -> None:
+    """One line of debugging, with its time."""
+    say(f"{datetime.now(UTC):%H:%M:%S.%f} {text}")
+
+
+def silent(_text: str) -> None:
+    """Takes the place of ``trace`` when nobody asked for it."""

@@ -1,0 +1,76 @@
+"""run, find, logs, target-architecture: the verbs only DevPod's devcontainer mode has."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from adapters.cli.compose import Session, log_path, session
+from adapters.cli.lifecycle import carry_out
+from adapters.cli.orders import create_order
+from adapters.devpod import labels_of, parse_run_options, plan
+from adapters.devpod.answers import container_details
+from adapters.devpod.answers import target_architecture as architecture
+from eventlog import blobs
+from statemachine.fold import Workspace
+from statemachine.lifecycle import recall, refresh
+from statemachine.observe import apparent
+from statemachine.ports import Sighting
+
+LABELS = "labels"
+
+
+@click.command()
+def run() -> None:
+    """Create the dev container that DEVCONTAINER_RUN_OPTIONS describes and wait until it runs."""
+    current = session()
+    wanted = plan(parse_run_options(current.environ.get("DEVCONTAINER_RUN_OPTIONS", "")), current.settings)
+    for warning in wanted.warnings:
+        current.say(f"warning: {warning}")
+    # The document is on disk before the intent that names it.
+    digest = blobs.put(log_path(current.environ), LABELS, wanted.labels) if wanted.labels else ""
+    current.say(f"creating container group {current.target.group_name} in {current.settings.region}")
+    carry_out(current, create_order(current, wanted, labels=digest))
+
+
+@click.command()
+def find() -> None:
+    """Print the dev container as JSON; nothing at all when there is none."""
+    current = session()
+    workspace, sighting = refresh(current.subject, current.world)
+    created = sighting.created or (workspace.created.isoformat() if workspace.created else "")
+    answer = container_details(
+        apparent(workspace.state, sighting.presence),
+        identifier=current.group(workspace).name,
+        labels=labels_of(_labels(current, workspace, sighting)),
+        created=created,
+        started=sighting.started or created,
+    )
+    click.echo(answer, nl=False)
+
+
+def _labels(current: Session, workspace: Workspace, sighting: Sighting) -> bytes:
+    """The labels document: kept beside the log, else what the group itself carries."""
+    digest = workspace.facts.labels if workspace.facts else ""
+    kept = blobs.get(log_path(current.environ), LABELS, digest) if digest else None
+    if kept is None and digest and not sighting.labels:
+        current.say("warning: the labels of this dev container are lost; `devpod up --recreate` restores them")
+    return sighting.labels if kept is None else kept
+
+
+@click.command()
+@click.option("--tail", type=click.IntRange(min=1), help="Only the last N lines.")
+@click.option("--timestamps", is_flag=True, help="Begin each line with its time.")
+def logs(tail: int | None, timestamps: bool) -> None:  # noqa: FBT001  # click passes flags so
+    """Print what the container's main process wrote."""
+    current = session()
+    group = current.group(recall(current.subject, current.world))
+    text = current.groups.logs(group, tail=tail, timestamps=timestamps)
+    sys.stdout.write(text)
+
+
+@click.command("target-architecture")
+def target_architecture() -> None:
+    """Print the architecture of the containers; Container Instances runs amd64 only."""
+    click.echo(architecture(), nl=False)

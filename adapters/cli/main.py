@@ -1,0 +1,96 @@
+"""The ``devpod-provider-aci`` command: finds the verb, runs it, turns every error into one line and a status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+
+from adapters.cli.console import debugging, say
+from statemachine.errors import InternalError, ProviderError, one_line
+
+VERBS: Final = {
+    "init": "adapters.cli.setup",
+    "options": "adapters.cli.setup",
+    "manifest": "adapters.cli.setup",
+    "create": "adapters.cli.lifecycle",
+    "start": "adapters.cli.lifecycle",
+    "stop": "adapters.cli.lifecycle",
+    "delete": "adapters.cli.lifecycle",
+    "status": "adapters.cli.lifecycle",
+    "run": "adapters.cli.container",
+    "find": "adapters.cli.container",
+    "logs": "adapters.cli.container",
+    "target-architecture": "adapters.cli.container",
+    "command": "adapters.cli.command",
+    "tunnel-holder": "adapters.cli.holder",
+    "history": "adapters.cli.audit",
+    "verify": "adapters.cli.audit",
+}
+"""Where each verb lives; a module is imported when its verb is called, for DevPod starts us for every call."""
+
+HIDDEN: Final = frozenset({"tunnel-holder"})
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order people meet them."""
+        return [verb for verb in VERBS if verb not in HIDDEN]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command, or None for a word that is none."""
+        if cmd_name not in VERBS:
+            return None
+        found = getattr(import_module(VERBS[cmd_name]), cmd_name.replace("-", "_"))
+        return found if isinstance(found, click.Command) else None
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="devpod-provider-aci")
+def cli() -> None:
+    """Run DevPod's dev containers on Azure Container Instances.
+
+    DevPod calls these verbs and passes options, machine and workspace in the environment; `history`,
+    `verify` and `options` are for people.
+    """
+
+
+def main() -> None:
+    """Entry point of the console script; never returns."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one verb and give the exit status; whatever goes wrong becomes one line on stderr."""
+    try:
+        status = cli.main(arguments, prog_name="devpod-provider-aci", standalone_mode=False)
+    except ProviderError as error:
+        say(f"error: {error}")
+        return error.exit_status
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return 130
+    except BrokenPipeError:
+        # The reader of stdout is gone; Python must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if debugging(os.environ):
+            import traceback
+
+            traceback.print_exc()
+        defect = InternalError(one_line(f"unexpected {type(error).__name__}: {error}"))
+        say(f"error: {defect}")
+        return defect.exit_status
+    return status if isinstance(status, int) else 0
+
+
+if __name__ == "__main__":
+    main()

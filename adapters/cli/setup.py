@@ -1,0 +1,74 @@
+"""init, options, manifest: what a person or DevPod calls before there is a workspace."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import click
+
+from adapters.cli.compose import azure_settings, log_path
+from adapters.cli.console import debugging, say, silent, trace
+
+
+@click.command()
+def init() -> None:
+    """Check the options, the helper, the event log, and that Azure lets us in."""
+    from adapters.azure import connect
+    from adapters.cli.host import host, user
+    from adapters.devpod import parse
+    from adapters.tunnel import load_helper
+    from eventlog import Actor, EventLog
+
+    settings = parse(os.environ, None)
+    load_helper()
+    EventLog(log_path(os.environ), actor=lambda: Actor(user=user(), host=host()), correlation="").check()
+    groups = connect(azure_settings(settings, trace if debugging(os.environ) else silent))
+    for finding in groups.check(settings.resource_group, settings.region):
+        say(str(finding))
+
+
+@click.command()
+@click.option("--mode", type=click.Choice(["machine", "devcontainer"]), help="Judge the options as this mode would.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def options(mode: str | None, as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
+    """Show every option: its value, where it came from, and what is wrong with it; secrets are masked."""
+    import msgspec
+
+    from adapters.devpod import resolved
+
+    rows = resolved(os.environ, "machine" if mode == "machine" else "devcontainer" if mode else None)
+    if as_json:
+        for row in rows:
+            click.echo(msgspec.json.encode(row))
+        return
+    wide = max(len(row.name) for row in rows)
+    shown = [row.value or "-" for row in rows]
+    group = None
+    for row, value in zip(rows, shown, strict=True):
+        if row.group != group:
+            group = row.group
+            click.echo(f"{group}:")
+        note = f"  <- {row.note}" if row.note else ""
+        click.echo(f"  {row.name:{wide}}  {row.origin:11}  {value}{note}")
+
+
+@click.command()
+@click.option("--mode", type=click.Choice(["machine", "devcontainer"]), default="devcontainer", show_default=True)
+@click.option(
+    "--absolute",
+    is_flag=True,
+    help="Name this program by its full path, for DevPod started from a desktop whose PATH lacks it.",
+)
+def manifest(mode: str, absolute: bool) -> None:  # noqa: FBT001  # click passes flags so
+    """Print the provider manifest for `devpod provider add`."""
+    from adapters.devpod import render
+
+    program = "devpod-provider-aci"
+    if absolute:
+        found = shutil.which(program)
+        if found is None:
+            raise click.ClickException(f"{program} is not on PATH; install it first (uv tool install, pipx install)")
+        program = str(Path(found).resolve())
+    click.echo(render("machine" if mode == "machine" else "devcontainer", program=program), nl=False)
