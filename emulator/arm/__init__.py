@@ -1,0 +1,1 @@
+"""Azure Resource Manager as container groups see it: routes, checks, operations, answers."""

@@ -1,0 +1,1 @@
+"""Containers as real processes: the agent inside, the sandbox around it, the runtime outside."""

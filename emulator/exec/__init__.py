@@ -1,0 +1,1 @@
+"""Exec and attach: credentials, the WebSocket, the terminal behind it."""
