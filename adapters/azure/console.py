@@ -1,0 +1,55 @@
+"""Into a container and out of it: an exec session's address, and the logs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from adapters.azure.session import Session, json_of, keep
+from statemachine.errors import ExecRefusedError, RefusedError
+from statemachine.events import GroupRef
+from statemachine.secret import Secret
+
+SHELL: Final = "/bin/sh"
+"""The only kind of command every back end accepts: one absolute path without arguments."""
+
+
+def open_exec(session: Session, ref: GroupRef, *, rows: int, columns: int) -> tuple[str, Secret]:
+    """A WebSocket's address and its password. A 200 does not mean that the container still runs.
+
+    The address is to be used verbatim; the password includes its ``[[EOM]]``. Repeating the call after a
+    lost connection is safe: a session nobody connects to ends by itself.
+    """
+    from azure.mgmt.containerinstance.models import ContainerExecRequest, ContainerExecRequestTerminalSize
+
+    request = ContainerExecRequest(
+        command=SHELL, terminal_size=ContainerExecRequestTerminalSize(rows=rows, cols=columns)
+    )
+    try:
+        answer = session.call(
+            f"open an exec session in {ref.name}",
+            lambda: session.groups.containers.execute_command(
+                ref.resource_group, ref.name, ref.container, request, cls=keep
+            ),
+        )
+    except RefusedError as error:
+        raise ExecRefusedError(error.message, remedy=error.hint) from error
+    body = json_of(answer)
+    address, password = body.get("webSocketUri"), body.get("password")
+    if not isinstance(address, str) or not address.startswith("wss://") or not isinstance(password, str):
+        raise ExecRefusedError("Azure answered the exec request without a WebSocket address", remedy="Try again.")
+    return address, Secret(password)
+
+
+def logs(session: Session, ref: GroupRef, *, tail: int | None = None, timestamps: bool = False) -> str:
+    """What the container has printed since it last started, standard output and error merged.
+
+    At most 4 MB of a running container, 16 KB or 1000 lines of a stopped one (service limits).
+    """
+    answer = session.call(
+        f"read the logs of {ref.name}",
+        lambda: session.groups.containers.list_logs(
+            ref.resource_group, ref.name, ref.container, tail=tail, timestamps=timestamps or None, cls=keep
+        ),
+    )
+    content = json_of(answer).get("content")
+    return content if isinstance(content, str) else ""

@@ -1,0 +1,170 @@
+"""One shape for everything that can go wrong with a request, whoever raised it.
+
+The tables of ``retry`` and ``errors`` look at this and not at the SDK's exceptions: the SDK raises
+ResourceExistsError for every 409 and hides the kind of a network failure several causes deep.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+
+class Kind(StrEnum):
+    """Where a request ended."""
+
+    ANSWERED = "answered"
+    """Azure answered, with an error."""
+    UNREACHED = "unreached"
+    """The request was not sent: no such host, refused, no route, no time to connect."""
+    LOST = "lost"
+    """The connection broke, or stayed silent, after the request was sent: it may have been accepted."""
+    UNTRUSTED = "untrusted"
+    """The server's certificate is not trusted; asking again changes nothing."""
+    OTHER = "other"
+    """Not a failure of a request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What is known of a failed request."""
+
+    kind: Kind
+    status: int = 0
+    code: str = ""
+    message: str = ""
+    request_id: str = ""
+    retry_after: float | None = None
+    host: str = ""
+
+
+def fault_of(error: BaseException) -> Fault:
+    """Read an exception of azure-core, azure-identity or requests, and whatever it was raised from."""
+    from azure.core.exceptions import (
+        HttpResponseError,
+        IncompleteReadError,
+        ServiceRequestError,
+        ServiceResponseError,
+    )
+
+    for cause in causes(error):
+        response = getattr(cause, "response", None)
+        if isinstance(cause, HttpResponseError) and response is not None and response.status_code:
+            return answered(response.status_code, dict(response.headers or {}), body_of(response), str(cause))
+    text = " ".join(str(error).split())
+    host = host_of(error)
+    for kind, types in (
+        (Kind.UNTRUSTED, (ssl.SSLCertVerificationError,)),
+        (Kind.LOST, (ServiceResponseError, IncompleteReadError)),
+        (Kind.UNREACHED, (ServiceRequestError,)),
+    ):
+        if any(isinstance(cause, types) for cause in causes(error)):
+            return Fault(kind=kind, message=text, host=host)
+    return Fault(kind=Kind.OTHER, message=text, host=host)
+
+
+def answered(status: int, headers: Mapping[str, str], body: str, text: str = "") -> Fault:
+    """The fault an error response stands for. Shape of the body: ``{"error": {"code", "message", …}}``."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    code, message = _code_and_message(body)
+    return Fault(
+        kind=Kind.ANSWERED,
+        status=status,
+        code=code,
+        message=message or " ".join(text.split()),
+        request_id=lower.get("x-ms-request-id", ""),
+        retry_after=retry_after(lower),
+    )
+
+
+def body_of(response: Any) -> str:
+    """A response's text; some bodies cannot be read any more, or are not text."""
+    try:
+        return str(response.text())
+    except Exception:  # noqa: BLE001  whatever is raised here, the fault itself is worth more than its body
+        return ""
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds Azure asks to wait: a number, or a date (RFC 9110, 10.2.3); header names in lower case."""
+    for name, unit in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "").strip()
+        if re.fullmatch(r"\d+(\.\d+)?", value):
+            return float(value) * unit
+        if value and unit == 1.0:
+            try:
+                moment = parsedate_to_datetime(value)
+            except ValueError:
+                continue
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return None
+
+
+_MAX_CAUSES: Final = 24
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and everything it was raised from, urllib3's ``reason`` and wrapped arguments included.
+
+    Not ``__context__``: that may be an unrelated failure that somebody was just handling.
+    """
+    seen: list[BaseException] = []
+    queue: list[object] = [error]
+    while queue and len(seen) < _MAX_CAUSES:
+        current = queue.pop(0)
+        if not isinstance(current, BaseException) or any(current is one for one in seen):
+            continue
+        seen.append(current)
+        yield current
+        queue += [
+            current.__cause__,
+            getattr(current, "inner_exception", None),
+            getattr(current, "reason", None),
+            *current.args,
+        ]
+
+
+def host_of(error: BaseException) -> str:
+    """The host a failed connection was meant for."""
+    for cause in causes(error):
+        request = getattr(cause, "request", None)
+        host = urlsplit(str(getattr(request, "url", "") or "")).hostname
+        if not host:
+            pool = getattr(cause, "pool", None) or getattr(cause, "conn", None)
+            host = str(getattr(pool, "host", "") or "")
+        if host:
+            return host
+    return ""
+
+
+def _code_and_message(body: str) -> tuple[str, str]:
+    """Code and message of an ARM error, or of an OAuth one; both empty for any other text."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return "", ""
+    if not isinstance(parsed, dict):
+        return "", ""
+    error = parsed.get("error", parsed)
+    if isinstance(error, str):
+        return error, str(parsed.get("error_description", ""))
+    if not isinstance(error, dict):
+        return "", ""
+    code, message = str(error.get("code") or ""), str(error.get("message") or "")
+    details = error.get("details")
+    if isinstance(details, list):
+        for detail in details:
+            said = str(detail.get("message") or "") if isinstance(detail, dict) else ""
+            if said and said not in message:
+                message = f"{message} {said}".strip()
+    return code, message

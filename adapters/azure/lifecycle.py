@@ -1,0 +1,133 @@
+"""Create, start, stop and delete: each may be called again at any point, by any process."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import Any, Final, cast
+
+from adapters.azure import resource_group
+from adapters.azure.order import REQUEST_TAG, GroupOrder, body
+from adapters.azure.retry import NEW_GROUP
+from adapters.azure.session import Answer, Session, keep
+from adapters.azure.wait import (
+    Look,
+    look,
+    until_absent,
+    until_running,
+    until_settled,
+    until_stopped,
+    wait,
+)
+from statemachine.errors import GroupMissingError
+from statemachine.events import GroupRef, Receipt
+from statemachine.ports import Presence
+
+APPEAR: Final = 10.0
+"""Seconds a group may stay invisible after a PUT whose answer was lost, before the PUT is sent again."""
+
+
+def create(session: Session, order: GroupOrder, *, resume: bool) -> Receipt:
+    """PUT the group and wait until its container runs; ``resume`` waits for one that is already there."""
+    doing = f"create container group {order.ref.name}"
+    request = uuid.uuid4().hex
+    content = json.dumps(body(order, request=request)).encode()
+    if resume and (current := look(session, order.ref)).answer:
+        return _receipt(current.answer, _until_running(session, order.ref, doing, None))
+    made = resource_group.ensure(session, order.ref.resource_group, order.facts.location)
+    put = session.careful(
+        doing,
+        lambda: _put(session, order.ref, content),
+        lambda: _appeared(session, order.ref, request),
+        secrets=order.secrets(),
+        extra=(NEW_GROUP,) if made else (),
+    )
+    return _receipt(put, _until_running(session, order.ref, doing, put))
+
+
+def start(session: Session, ref: GroupRef) -> Receipt:
+    """Start a group that does not run; a running one is left alone.
+
+    The vendor warns that starting a running group can leave it in transition, and advises to stop a group
+    whose container has ended before it is started (troubleshooting ContainerGroupTransitioning).
+    """
+    doing = f"start container group {ref.name}"
+    current = wait(session, ref, doing, until_settled)
+    if current.presence is Presence.ABSENT:
+        raise GroupMissingError(f"cannot {doing}: it is not there", remedy="Create the workspace first (`devpod up`).")
+    if current.presence is Presence.RUNNING:
+        return _receipt(current.answer, current)
+    if current.seen and current.seen.group != "Stopped":
+        stop(session, ref)
+        current = look(session, ref)
+    posted = session.careful(
+        doing,
+        lambda: _post_start(session, ref),
+        lambda: look(session, ref).presence not in (Presence.STOPPED, Presence.FAILED),
+    )
+    judge = until_running(session, ref, doing, before=current.seen, fresh=False)
+    return _receipt(posted, wait(session, ref, doing, judge, accepted=posted))
+
+
+def stop(session: Session, ref: GroupRef) -> Receipt:
+    """Stop the group; one that does not run is fine."""
+    doing = f"stop container group {ref.name}"
+    answer = cast(
+        "Answer",
+        session.call(doing, lambda: session.groups.container_groups.stop(ref.resource_group, ref.name, cls=keep)),
+    )
+    return _receipt(answer, wait(session, ref, doing, until_stopped(session), accepted=answer))
+
+
+def delete(session: Session, ref: GroupRef) -> Receipt:
+    """Delete the group; one that is not there is fine."""
+    doing = f"delete container group {ref.name}"
+
+    def remove() -> Answer:
+        poller = session.groups.container_groups.begin_delete(ref.resource_group, ref.name, polling=False, cls=keep)
+        return cast("Answer", poller.result())
+
+    try:
+        answer = session.call(doing, remove)
+    except GroupMissingError as error:
+        return Receipt(http_status=error.http_status, request_id=error.request_id)
+    wait(session, ref, doing, until_absent, accepted=answer)
+    return answer.receipt()
+
+
+def _put(session: Session, ref: GroupRef, content: bytes) -> Answer:
+    # The SDK takes bytes as they are (its stub says IO, its code says bytes too): the body is built and
+    # tested against the published schema in order.py, without importing 60 ms of models.
+    poller = session.groups.container_groups.begin_create_or_update(
+        ref.resource_group, ref.name, cast("Any", content), polling=False, cls=keep
+    )
+    return cast("Answer", poller.result())
+
+
+def _post_start(session: Session, ref: GroupRef) -> Answer:
+    poller = session.groups.container_groups.begin_start(ref.resource_group, ref.name, polling=False, cls=keep)
+    return cast("Answer", poller.result())
+
+
+def _appeared(session: Session, ref: GroupRef, request: str) -> bool:
+    """Whether a PUT without an answer was accepted: reads lag behind writes, so look for a while."""
+    until = time.monotonic() + APPEAR
+    while True:
+        seen = look(session, ref).seen
+        if seen and dict(seen.tags).get(REQUEST_TAG) == request:
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(session.settings.poll_interval)
+
+
+def _until_running(session: Session, ref: GroupRef, doing: str, put: Answer | None) -> Look:
+    return wait(session, ref, doing, until_running(session, ref, doing, fresh=True), accepted=put)
+
+
+def _receipt(answer: Answer | None, current: Look) -> Receipt:
+    """Azure's answer to the request; where that was lost, to the look that showed the request had worked."""
+    source = answer or current.answer
+    seen = current.seen
+    return source.receipt(ip=seen.ip if seen else "", fqdn=seen.fqdn if seen else "") if source else Receipt()

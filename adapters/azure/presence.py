@@ -1,0 +1,61 @@
+"""What a group's three states mean together: one table, read from the top.
+
+Azure tells of a group in three places: ``provisioningState`` (did the deployment work), the group's
+``instanceView.state`` (is it running), and the container's ``currentState.state``. The vendor says to
+depend on Succeeded and Failed only of the first (learn.microsoft.com, container states); any other word,
+known or new, means that something is under way. Virtual Kubelet's Azure provider reads them the same way:
+provisioningState unless it is Succeeded, then the group's state.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from statemachine.ports import Presence
+
+ANY: Final = None
+
+SUCCEEDED: Final = frozenset({"Succeeded"})
+BROKEN: Final = frozenset({"Failed", "Canceled"})
+STOPPED: Final = frozenset({"Stopped"})
+ENDED: Final = frozenset({"Succeeded", "Failed"})
+RUNNING: Final = frozenset({"Running"})
+MISSING: Final = frozenset({""})
+STILL: Final = frozenset({"Terminated", ""})
+
+
+class Row(NamedTuple):
+    """When all three match, the presence is this, for this reason; None matches every word."""
+
+    provisioning: frozenset[str] | None
+    group: frozenset[str] | None
+    container: frozenset[str] | None
+    presence: Presence
+    reason: str
+
+
+TABLE: Final = (
+    Row(BROKEN, STOPPED, STILL, Presence.STOPPED, "failed to provision and was then stopped: it costs nothing more"),
+    Row(BROKEN, ANY, ANY, Presence.FAILED, "provisioning failed; the platform may go on trying, and billing"),
+    Row(SUCCEEDED, RUNNING, RUNNING, Presence.RUNNING, "deployed, and the process lives"),
+    Row(SUCCEEDED, MISSING, RUNNING, Presence.RUNNING, "some answers leave the group's state out"),
+    Row(SUCCEEDED, STOPPED, STILL, Presence.STOPPED, "stopped; the container says Terminated (2024) or nothing (2023)"),
+    Row(SUCCEEDED, ENDED, STILL, Presence.STOPPED, "the process ended by itself; stop leaves this state as it is"),
+    Row(SUCCEEDED, MISSING, frozenset({"Terminated"}), Presence.STOPPED, "ended; nothing says it will restart"),
+    Row(SUCCEEDED, ANY, ANY, Presence.PENDING, "pulling, waiting, restarting, or a word we do not know: ask again"),
+    Row(ANY, ANY, ANY, Presence.PENDING, "Pending, Creating, Updating, Repairing, Unhealthy, …: not settled"),
+)
+
+
+def match(provisioning: str, group: str, container: str) -> Row:
+    """The first row that fits; the last one always does."""
+    words = (provisioning, group, container)
+    for row in TABLE:
+        if all(want is ANY or word in want for want, word in zip(row[:3], words, strict=True)):
+            return row
+    return TABLE[-1]
+
+
+def presence(provisioning: str, group: str, container: str) -> Presence:
+    """What Azure's three words mean together; never ABSENT, which is a 404."""
+    return match(provisioning, group, container).presence

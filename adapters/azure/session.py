@@ -1,0 +1,238 @@
+"""One authenticated line to Azure: the SDK's clients over our transport, and the call that guards them.
+
+Imported only when a request is about to be made: the Azure SDK takes 0.3 s to import.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from urllib.parse import urlsplit
+
+from azure.core.exceptions import HttpResponseError
+from azure.core.pipeline import policies
+from azure.core.rest import HttpRequest
+from azure.mgmt.core import ARMPipelineClient
+from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+
+from adapters.azure import retry
+from adapters.azure.budget import within
+from adapters.azure.credentials import Credential
+from adapters.azure.errors import error_for
+from adapters.azure.fault import Fault, Kind, fault_of, retry_after
+from adapters.azure.settings import AzureSettings
+from adapters.azure.transport import TracedTransport, silence_libraries
+from adapters.azure.trust import trusted
+from statemachine.errors import GroupMissingError, ProviderError
+from statemachine.events import GroupRef, Receipt
+from statemachine.secret import Secret
+
+if TYPE_CHECKING:
+    from azure.mgmt.containerinstance import ContainerInstanceManagementClient
+    from azure.mgmt.resource.resources import ResourceManagementClient
+
+T = TypeVar("T")
+
+USER_AGENT: Final = "devpod-provider-aci"
+OPERATION: Final = ("azure-asyncoperation", "location")
+"""Headers that name a running operation. Every recording has the first; the specification says the second."""
+
+AMBIGUOUS: Final = frozenset({500, 502, 503, 504})
+"""A gateway may answer these after the service behind it has accepted the request."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the SDK makes hard to reach: a response's status, headers and JSON."""
+
+    status: int
+    request_id: str
+    body: Any
+    operation: str = ""
+    """Opaque, signed: for polling only, never for a log."""
+    retry_after: float | None = None
+
+    def receipt(self, *, ip: str = "", fqdn: str = "") -> Receipt:
+        """The same for an outcome event."""
+        return Receipt(http_status=self.status, request_id=self.request_id, ip=ip, fqdn=fqdn)
+
+
+def keep(response: Any, _body: object, _headers: object) -> Answer:
+    """The SDK's ``cls`` callback: take the response itself instead of the model made from it."""
+    return answer_of(response.http_response)
+
+
+def json_of(answer: object) -> dict[str, Any]:
+    """The JSON object of what ``keep`` kept; empty for any other body."""
+    return answer.body if isinstance(answer, Answer) and isinstance(answer.body, dict) else {}
+
+
+def answer_of(response: Any) -> Answer:
+    """Read a response of azure-core, of either of its two generations."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    try:
+        body = json.loads(response.text()) if response.text() else None
+    except ValueError:
+        body = None
+    return Answer(
+        status=response.status_code,
+        request_id=headers.get("x-ms-request-id", ""),
+        body=body,
+        operation=next((headers[name] for name in OPERATION if headers.get(name)), ""),
+        retry_after=retry_after(headers),
+    )
+
+
+class Session:
+    """Clients that share one connection pool and one credential."""
+
+    def __init__(self, settings: AzureSettings) -> None:
+        silence_libraries()
+        verify = trusted()
+        self.settings = settings
+        self.host = urlsplit(settings.manager_url).hostname or ""
+        self.transport = TracedTransport(verify=verify, trace=settings.trace)
+        self.credential = Credential(settings, verify=verify)
+
+    @cached_property
+    def groups(self) -> ContainerInstanceManagementClient:
+        """Container groups, containers and locations."""
+        from azure.mgmt.containerinstance import ContainerInstanceManagementClient
+
+        return ContainerInstanceManagementClient(
+            credential=self.credential, subscription_id=self.settings.subscription, **self._options()
+        )
+
+    @cached_property
+    def resources(self) -> ResourceManagementClient:
+        """Resource groups and resource providers."""
+        # Not at azure.mgmt.resource since 26.0.0 (Azure/azure-sdk-for-python#47651).
+        from azure.mgmt.resource.resources import ResourceManagementClient
+
+        return ResourceManagementClient(
+            credential=self.credential, subscription_id=self.settings.subscription, **self._options()
+        )
+
+    @cached_property
+    def _bare(self) -> Any:
+        """For addresses Azure gives us, which no generated method takes."""
+        base = self.settings.manager_url
+        return ARMPipelineClient(base_url=base, policies=self._policies(), transport=self.transport)
+
+    def call(
+        self,
+        doing: str,
+        action: Callable[[], T],
+        *,
+        secrets: tuple[Secret, ...] = (),
+        extra: tuple[retry.Rule, ...] = (),
+        stop: Callable[[BaseException], bool] | None = None,
+    ) -> T:
+        """Run one SDK call, again while its failure may pass. Raises the ProviderError the failure stands for."""
+        try:
+            with within(self.settings.retry_deadline):
+                return retry.repeat(action, self._fault, extra=extra, stop=stop, note=self.transport.note)
+        except ProviderError:
+            raise
+        except Exception as error:
+            fault = fault_of(error)
+            if fault.kind is Kind.OTHER and not isinstance(error, HttpResponseError | OSError):
+                raise
+            raise error_for(fault, doing, self.host, secrets) from error
+
+    def careful(
+        self,
+        doing: str,
+        action: Callable[[], Answer],
+        accepted: Callable[[], bool],
+        *,
+        secrets: tuple[Secret, ...] = (),
+        extra: tuple[retry.Rule, ...] = (),
+    ) -> Answer | None:
+        """Run a call that must not happen twice.
+
+        Where the answer got lost, ``accepted`` looks whether Azure did it all the same; None means it did.
+        """
+        doubtful: list[bool] = []
+
+        def once() -> Answer | None:
+            if doubtful:
+                doubtful.clear()
+                if accepted():
+                    return None
+            try:
+                return action()
+            except Exception as error:
+                if is_doubtful(fault_of(error)):
+                    doubtful.append(True)
+                raise
+
+        return self.call(doing, once, secrets=secrets, extra=extra)
+
+    def group(self, ref: GroupRef, *, doing: str = "") -> Answer | None:
+        """One GET of the container group; None when it, or its resource group, is not there."""
+        try:
+            answer = self.call(
+                doing or f"read container group {ref.name}",
+                lambda: self.groups.container_groups.get(ref.resource_group, ref.name, cls=keep),
+            )
+        except GroupMissingError:
+            return None
+        return cast("Answer", answer)
+
+    def operation(self, url: str) -> Answer | None:
+        """One GET of a running operation; None where it cannot be asked: the group itself tells as well."""
+        if urlsplit(url).hostname != self.host or not url.startswith("https://"):
+            return None  # our token goes to Resource Manager and to nobody else
+
+        def get() -> Answer:
+            response = self._bare.send_request(HttpRequest("GET", url))
+            response.raise_for_status()
+            return answer_of(response)
+
+        try:
+            return self.call("follow the operation", get)
+        except ProviderError:
+            return None
+
+    def close(self) -> None:
+        """Close connections."""
+        self.transport.close()
+        self.credential.close()
+
+    def _fault(self, error: BaseException) -> Fault:
+        if isinstance(error, ProviderError):
+            return Fault(kind=Kind.OTHER)
+        fault = fault_of(error)
+        if fault.status == 401:
+            self.credential.forget()
+        return fault
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "base_url": self.settings.manager_url,
+            "credential_scopes": [self.settings.scope],
+            "transport": self.transport,
+            "policies": self._policies(),
+        }
+
+    def _policies(self) -> list[Any]:
+        """azure-core's pipeline without its retries (ours is ``retry``), redirects (a token must not follow
+        one) and logging, and without the policy that registers resource providers unasked.
+        """
+        return [
+            policies.RequestIdPolicy(),
+            policies.HeadersPolicy(),
+            policies.UserAgentPolicy(base_user_agent=USER_AGENT),
+            policies.ProxyPolicy(),
+            policies.ContentDecodePolicy(),
+            ARMChallengeAuthenticationPolicy(self.credential, self.settings.scope),
+        ]
+
+
+def is_doubtful(fault: Fault) -> bool:
+    """Whether Azure may have accepted a request that failed so."""
+    return fault.kind is Kind.LOST or (fault.kind is Kind.ANSWERED and fault.status in AMBIGUOUS)

@@ -1,0 +1,142 @@
+"""The one way out: every request to Azure, for tokens and for resources, is timed, traced and bounded here.
+
+Tracing sits in the transport and not in a pipeline policy because azure-identity builds a pipeline of its
+own; both accept a transport, so both are seen, and every repetition is.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from azure.core.exceptions import ServiceRequestTimeoutError
+from azure.core.pipeline.transport import HttpTransport, RequestsTransport
+
+from adapters.azure.budget import left
+from adapters.azure.fault import answered, body_of, fault_of
+from adapters.azure.retry import Rule, repeat, rule_for
+
+CONNECT_TIMEOUT: Final = 10.0
+READ_TIMEOUT: Final = 60.0
+METADATA_HOST: Final = "169.254.169.254"
+METADATA_CONNECT_TIMEOUT: Final = 2.0
+"""Off Azure nobody answers at that address; on it the answer is immediate."""
+
+LIBRARY_LOGGERS: Final = ("azure", "msal", "urllib3", "requests")
+
+
+class TracedTransport(HttpTransport[Any, Any]):
+    """azure-core's own transport with our trust, our time limits and one trace line for each request."""
+
+    def __init__(self, *, verify: bool | str, trace: Callable[[str], None] | None) -> None:
+        self._requests = RequestsTransport()
+        self._verify = verify
+        self._trace = trace
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Make the connection pool."""
+        self._requests.open()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._requests.close()
+
+    def send(self, request: Any, **kwargs: Any) -> Any:
+        """Send one request once. Raises ServiceRequestTimeoutError when the budget is used up already."""
+        remaining = left()
+        if remaining <= 0:
+            raise ServiceRequestTimeoutError("no time left")
+        host = urlsplit(request.url).hostname or ""
+        connect = METADATA_CONNECT_TIMEOUT if host == METADATA_HOST else CONNECT_TIMEOUT
+        kwargs.update(
+            connection_verify=self._verify,
+            connection_timeout=min(connect, remaining),
+            read_timeout=min(READ_TIMEOUT, remaining),
+        )
+        begun = time.monotonic()
+        try:
+            response = self._requests.send(request, **kwargs)
+        except Exception as error:
+            self._tell(request, type(error).__name__, "", begun)
+            raise
+        self._tell(request, str(response.status_code), response.headers.get("x-ms-request-id", ""), begun)
+        return response
+
+    def note(self, text: str) -> None:
+        """One more line for the trace."""
+        if self._trace:
+            self._trace(f"azure: {text}")
+
+    def _tell(self, request: Any, outcome: str, request_id: str, begun: float) -> None:
+        # Never the query: an operation's address carries its signature there. Never headers or bodies.
+        milliseconds = (time.monotonic() - begun) * 1000
+        self.note(f"{request.method} {urlsplit(request.url).path} {outcome} {request_id or '-'} {milliseconds:.0f} ms")
+
+
+class TokenTransport(TracedTransport):
+    """As above, and asks again where ``retry`` says so.
+
+    Token requests are repeated here and not around the credential because msal remembers a 429 or 5xx
+    answer for a minute and would give us that memory instead of asking.
+    """
+
+    def __init__(
+        self, *, verify: bool | str, trace: Callable[[str], None] | None, rules: tuple[Rule, ...] = ()
+    ) -> None:
+        super().__init__(verify=verify, trace=trace)
+        self._rules = rules
+
+    def send(self, request: Any, **kwargs: Any) -> Any:
+        """Send until the answer is one that stands."""
+
+        def once() -> Any:
+            response = super(TokenTransport, self).send(request, **dict(kwargs))
+            fault = answered(response.status_code, dict(response.headers), body_of(response))
+            if response.status_code >= 400 and rule_for(fault, self._rules):
+                raise _AnswerError(response)
+            return response
+
+        try:
+            return repeat(
+                once,
+                lambda error: (
+                    answered(error.response.status_code, dict(error.response.headers), body_of(error.response))
+                    if isinstance(error, _AnswerError)
+                    else fault_of(error)
+                ),
+                extra=self._rules,
+                note=self.note,
+            )
+        except _AnswerError as last:
+            return last.response
+
+
+class _AnswerError(Exception):
+    """An error response on its way to the retry loop."""
+
+    def __init__(self, response: Any) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
+def silence_libraries() -> None:
+    """Keep the SDK's own logging quiet, whatever the root logger is set to.
+
+    azure-identity prints a warning for every failed attempt where logging is not configured, and urllib3
+    logs whole addresses, signatures in the query included. Our trace says what is needed.
+    """
+    for name in LIBRARY_LOGGERS:
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
+        logger.setLevel(logging.CRITICAL + 1)

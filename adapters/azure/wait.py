@@ -1,0 +1,152 @@
+"""Waiting until the group itself shows the goal.
+
+Judged from ``GET`` of the group, which any process can ask: one that was killed while it waited is
+continued by the next. The operation's own address, where this process has it, is asked now and then for
+the reason of a failure.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from adapters.azure import verdict
+from adapters.azure.budget import left
+from adapters.azure.observed import Observed, observe, read_events
+from adapters.azure.session import Answer, Session
+from statemachine.errors import DeadlineError, GroupMissingError, ProviderError, ProvisioningError
+from statemachine.events import GroupRef
+from statemachine.ports import Presence
+
+GROWTH: Final = 1.3
+OPERATION_EVERY: Final = 3
+"""Looks at the group between two at the operation."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One GET of the group: nothing seen when it is not there."""
+
+    seen: Observed | None
+    answer: Answer | None
+
+    @property
+    def presence(self) -> Presence:
+        """ABSENT when nothing is there."""
+        return self.seen.presence if self.seen else Presence.ABSENT
+
+
+Judge = Callable[[Look, float], bool]
+"""Whether the goal is reached, given a look and the seconds waited; raises when it never will be."""
+
+
+def look(session: Session, ref: GroupRef) -> Look:
+    """One GET of the group."""
+    answer = session.group(ref)
+    return Look(observe(answer.body, ref.container), answer) if answer else Look(None, None)
+
+
+def wait(session: Session, ref: GroupRef, doing: str, judge: Judge, *, accepted: Answer | None = None) -> Look:
+    """Look until ``judge`` is content. Raises DeadlineError, and what ``judge`` raises."""
+    settings = session.settings
+    begun = time.monotonic()
+    interval = settings.poll_interval
+    asked = accepted.retry_after if accepted else None
+    rounds = 0
+    while True:
+        current = look(session, ref)
+        if judge(current, time.monotonic() - begun):
+            return current
+        rounds += 1
+        if accepted and accepted.operation and rounds % OPERATION_EVERY == 0:
+            raise_if_failed(session.operation(accepted.operation), doing)
+        pause = asked or (current.answer.retry_after if current.answer else None) or interval
+        asked = None
+        if pause >= left():
+            state = current.seen.detail if current.seen else "Azure does not show the group"
+            raise DeadlineError(f"gave up waiting to {doing}: {state}")
+        time.sleep(pause)
+        interval = min(settings.poll_ceiling, interval * GROWTH)
+
+
+def until_running(session: Session, ref: GroupRef, doing: str, *, before: Observed | None = None, fresh: bool) -> Judge:
+    """Content when the container's process runs.
+
+    ``before`` is what was seen before the request: until Azure shows something else, or ``settle`` seconds
+    have passed, it counts as old news. ``fresh`` says that a PUT was accepted, so a 404 is old news too.
+    """
+    settle = session.settings.settle
+    known = set(before.events) if before else set()
+
+    def judge(current: Look, waited: float) -> bool:
+        seen = current.seen
+        if seen is None:
+            if fresh and waited < settle:
+                return False
+            raise GroupMissingError(f"Azure did not {doing}: the container group is not there")
+        if seen.presence is Presence.RUNNING:
+            return True
+        news = tuple(event for event in seen.events if event not in known)
+        if before and seen.run() == before.run() and not news and waited < settle:
+            return False
+        reason = verdict.of_group(seen, news, doing)
+        if isinstance(reason, ProvisioningError) and seen.presence is not Presence.FAILED:
+            reason = verdict.of_group(seen, news, doing, last_output(session, ref))
+        if reason:
+            raise reason
+        return False
+
+    return judge
+
+
+def until_stopped(session: Session) -> Judge:
+    """Content when the container does not run. A group that failed to provision counts as stopped once
+    Azure has accepted the stop and shows no running process.
+    """
+    settle = session.settings.settle
+
+    def judge(current: Look, waited: float) -> bool:
+        if current.presence in (Presence.STOPPED, Presence.ABSENT):
+            return True
+        failed = current.seen is not None and current.presence is Presence.FAILED
+        return failed and current.seen is not None and current.seen.container != "Running" and waited >= min(settle, 5)
+
+    return judge
+
+
+def until_absent(current: Look, _waited: float) -> bool:
+    """Content when Azure does not show the group any more."""
+    return current.presence is Presence.ABSENT
+
+
+def until_settled(current: Look, _waited: float) -> bool:
+    """Content when no operation is in flight."""
+    return current.presence is not Presence.PENDING
+
+
+def raise_if_failed(operation: Answer | None, doing: str) -> None:
+    """A failed operation says why in ``properties.events``; ``error`` is read too where there is one."""
+    body = operation.body if operation and isinstance(operation.body, dict) else {}
+    if body.get("status") not in ("Failed", "Canceled"):
+        return
+    properties = body.get("properties")
+    events = read_events(properties.get("events") or []) if isinstance(properties, dict) else ()
+    if reason := verdict.of_events(events, doing):
+        raise reason
+    said = "; ".join(f"{event.name}: {event.message}" for event in events[-2:])
+    error = body.get("error")
+    if isinstance(error, dict):
+        said = f"{error.get('code', '')}: {error.get('message', '')}"
+    raise ProvisioningError(f"Azure could not {doing}: {said or 'it gave no reason'}", remedy=verdict.GIVE_UP)
+
+
+def last_output(session: Session, ref: GroupRef) -> str:
+    """The container's last lines, where Azure still has them; an error message must not fail over this."""
+    from adapters.azure.console import logs
+
+    try:
+        return logs(session, ref, tail=5)
+    except ProviderError:  # the reason it is asked for is about to be raised, and is worth more
+        return ""
