@@ -98,10 +98,13 @@ def refresh(subject: str, world: World) -> tuple[Workspace, Sighting]:
 def perform(order: Order, subject: str, world: World, *, deadline: float) -> Workspace:
     """Carry out a command, waiting for other invocations at most ``deadline`` seconds.
 
-    Every effect stands between two appends. A process that dies in between leaves its intent open; the
+    A refusal comes from the log alone: DevPod asks for the status before every verb, and that look is in the
+    log. Every effect stands between two appends. A process that dies in between leaves its intent open; the
     next call looks what became of it and continues. Raises RefusedError, BusyError, and what the effect
     raises, after the failure is in the log.
     """
+    workspace = recall(subject, world)
+    _refuse_if(decide(workspace, order.command, tenure(workspace, world)), workspace)
     until = world.clock.monotonic() + deadline
     waiting = False
     while True:
@@ -109,8 +112,7 @@ def perform(order: Order, subject: str, world: World, *, deadline: float) -> Wor
         rule = decide(workspace, order.command, tenure(workspace, world))
         if _appearing(workspace, sighting) and order.command is not Command.CREATE:
             rule = Rule(Decision.WAIT)
-        if rule.decision is Decision.REFUSE:
-            raise RefusedError(f"workspace {subject} is {workspace.state}: {rule.why}")
+        _refuse_if(rule, workspace)
         if rule.decision is Decision.ALREADY:
             world.say(f"workspace {subject} is already {workspace.state}")
             return workspace
@@ -134,17 +136,13 @@ def perform(order: Order, subject: str, world: World, *, deadline: float) -> Wor
 
 
 def open_command(subject: str, world: World, opened: Callable[[Workspace], e.CommandOpened]) -> Workspace:
-    """Record that a command is about to run, if the workspace runs.
+    """Record that a command is about to run, if the log says that the workspace does.
 
-    Trusts a log that says so; asks Azure only when it says otherwise. Raises RefusedError.
+    Azure is not asked: what is wrong with the container shows when the command is opened. Raises RefusedError.
     """
     for _ in range(CONFLICT_TRIES):
         workspace = recall(subject, world)
-        if decide(workspace, Command.OPEN, tenure(workspace, world)).decision is not Decision.ACT:
-            workspace, _ = refresh(subject, world)
-        rule = decide(workspace, Command.OPEN, tenure(workspace, world))
-        if rule.decision is not Decision.ACT:
-            raise RefusedError(f"workspace {subject} is {workspace.state}: {rule.why or 'try again later'}")
+        _refuse_if(decide(workspace, Command.OPEN, tenure(workspace, world)), workspace)
         try:
             workspace = _close_abandoned(workspace, world)
             return _record(workspace, opened(workspace), world)
@@ -207,6 +205,14 @@ def _settle(workspace: Workspace, outcome: e.Event, world: World) -> Workspace:
                 f"workspace {workspace.subject} was taken over by another call meanwhile and is {workspace.state}"
             )
     raise BusyError(f"workspace {workspace.subject} changes faster than it can be read")
+
+
+def _refuse_if(rule: Rule, workspace: Workspace) -> None:
+    if rule.decision is Decision.REFUSE:
+        raise RefusedError(
+            f"workspace {workspace.subject} is {workspace.state}: {rule.why}",
+            remedy="If it was changed elsewhere, `devpod status` brings the log up to date.",
+        )
 
 
 def _appearing(workspace: Workspace, sighting: Sighting) -> bool:

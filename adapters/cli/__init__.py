@@ -1,0 +1,1 @@
+"""The command line: thin click commands, one file a group of verbs."""

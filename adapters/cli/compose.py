@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from adapters.azure import AzureSettings, connect
 from adapters.cli.console import debugging, say, silent, trace
@@ -22,6 +22,11 @@ from statemachine.ports import Sighting
 if TYPE_CHECKING:
     from adapters.azure import AzureGroups
 
+PATIENT: Final = 120.0
+"""Seconds a request is repeated while it fails for reasons that may pass."""
+BRISK: Final = 20.0
+"""The same for a poll: DevPod asks again, and a person without a network should not wait for minutes."""
+
 
 @dataclass
 class Session:
@@ -30,6 +35,7 @@ class Session:
     environ: Mapping[str, str]
     target: Target
     settings: Settings
+    patience: float = PATIENT
     say: Callable[[str], None] = say
     _groups: AzureGroups | None = field(default=None, init=False)
 
@@ -47,7 +53,7 @@ class Session:
     def groups(self) -> AzureGroups:
         """Azure; importing its SDK takes longer than everything else, so only who needs it asks."""
         if self._groups is None:
-            self._groups = connect(azure_settings(self.settings, self.trace))
+            self._groups = connect(azure_settings(self.settings, self.trace, patience=self.patience))
         return self._groups
 
     @cached_property
@@ -78,14 +84,14 @@ class Session:
         return self.groups.look(self.group(workspace))
 
 
-def session(environ: Mapping[str, str] = os.environ) -> Session:
+def session(environ: Mapping[str, str] = os.environ, *, patience: float = PATIENT) -> Session:
     """The invocation that an environment describes. Raises OptionError, UnsupportedError."""
     about = target(environ, creator=f"{user()}@{host()}")
-    return Session(environ=environ, target=about, settings=parse(environ, about.mode))
+    return Session(environ=environ, target=about, settings=parse(environ, about.mode), patience=patience)
 
 
-def azure_settings(settings: Settings, tracer: Callable[[str], None]) -> AzureSettings:
-    """What the Azure adapter needs of the options."""
+def azure_settings(settings: Settings, tracer: Callable[[str], None], *, patience: float) -> AzureSettings:
+    """What the Azure adapter needs of the options; ``patience`` is how long a failing request is repeated."""
     credentials = settings.credentials
     return AzureSettings(
         subscription=settings.subscription,
@@ -97,6 +103,7 @@ def azure_settings(settings: Settings, tracer: Callable[[str], None]) -> AzureSe
         authority_host=settings.authority_host,
         resource_manager_url=settings.resource_manager_url,
         deadline=settings.operation_timeout,
+        retry_deadline=patience,
         trace=None if tracer is silent else tracer,
     )
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from adapters.cli.compose import Session, log_path, session
+from adapters.cli.compose import BRISK, Session, log_path, session
 from adapters.cli.lifecycle import carry_out
 from adapters.cli.orders import create_order
 from adapters.devpod import labels_of, parse_run_options, plan
@@ -37,7 +37,7 @@ def run() -> None:
 @click.command()
 def find() -> None:
     """Print the dev container as JSON; nothing at all when there is none."""
-    current = session()
+    current = session(patience=BRISK)
     workspace, sighting = refresh(current.subject, current.world)
     created = sighting.created or (workspace.created.isoformat() if workspace.created else "")
     answer = container_details(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from adapters.cli.compose import Session, session
+from adapters.cli.compose import BRISK, Session, session
 from adapters.cli.orders import create_order, simple_order
 from adapters.devpod import machine_plan
 from adapters.devpod.answers import machine_status
@@ -51,7 +51,7 @@ def delete() -> None:
 @click.command()
 def status() -> None:
     """Print Running, Busy, Stopped or NotFound."""
-    current = session()
+    current = session(patience=BRISK)
     workspace, sighting = refresh(current.subject, current.world)
     click.echo(machine_status(apparent(workspace.state, sighting.presence)), nl=False)
 

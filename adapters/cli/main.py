@@ -81,7 +81,7 @@ def run(arguments: list[str]) -> int:
         # The reader of stdout is gone; Python must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # the last line of defence: no traceback reaches a user
         if debugging(os.environ):
             import traceback
 

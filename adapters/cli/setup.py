@@ -8,25 +8,29 @@ from pathlib import Path
 
 import click
 
-from adapters.cli.compose import azure_settings, log_path
+from adapters.cli.compose import BRISK, azure_settings, log_path
 from adapters.cli.console import debugging, say, silent, trace
 
 
 @click.command()
 def init() -> None:
     """Check the options, the helper, the event log, and that Azure lets us in."""
-    from adapters.azure import connect
-    from adapters.cli.host import host, user
+    from adapters.azure import Level, connect
     from adapters.devpod import parse
     from adapters.tunnel import load_helper
-    from eventlog import Actor, EventLog
+    from eventlog import ensure_writable
 
     settings = parse(os.environ, None)
     load_helper()
-    EventLog(log_path(os.environ), actor=lambda: Actor(user=user(), host=host()), correlation="").check()
-    groups = connect(azure_settings(settings, trace if debugging(os.environ) else silent))
-    for finding in groups.check(settings.resource_group, settings.region):
-        say(str(finding))
+    ensure_writable(log_path(os.environ))
+    tracer = trace if debugging(os.environ) else silent
+    groups = connect(azure_settings(settings, tracer, patience=BRISK))
+    findings = groups.check(settings.resource_group, settings.region, cpu=settings.cpu, memory_gb=settings.memory_gb)
+    for finding in findings:
+        say(f"{finding.level:7} {finding.subject}: {finding.text}")
+    problem = next((finding.error for finding in findings if finding.level is Level.PROBLEM and finding.error), None)
+    if problem is not None:
+        raise problem
 
 
 @click.command()

@@ -8,15 +8,15 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 import pytest
-from emulator.testing import Emulator, running_emulator
 
+from emulator.testing import Running, running_emulator
 from tests.e2e.provider import Provider
 
 
 @pytest.fixture(scope="session")
-def azure() -> Iterator[Emulator]:
+def azure() -> Iterator[Running]:
     """ACI on this computer."""
-    with running_emulator() as running:
+    with running_emulator("fast", timings={"window": 0.2}) as running:
         yield running
 
 
@@ -30,7 +30,7 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture
-def user(azure: Emulator, home: Path) -> Iterator[Provider]:
+def user(azure: Running, home: Path) -> Iterator[Provider]:
     """Somebody who has set the options and not yet named a workspace."""
     azure.control.clear()
     yield Provider(home, azure.env)

@@ -1,0 +1,50 @@
+"""history, verify: what the event log tells people."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import click
+
+from adapters.cli.compose import log_path
+
+
+@click.command()
+@click.argument("workspace", required=False)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest N operations.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def history(workspace: str | None, limit: int, as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
+    """Show who did what, when, and how it ended; of one WORKSPACE or of all."""
+    from eventlog.history import json_lines, rows, table
+
+    from adapters.cli.host import host, user
+    from eventlog import Actor, EventLog
+
+    log = EventLog(log_path(os.environ), actor=lambda: Actor(user=user(), host=host()), correlation="")
+    found = rows(log.records(), subject=workspace, limit=limit)
+    if as_json:
+        for line in json_lines(found):
+            click.echo(line)
+    elif found:
+        click.echo(table(found, width=shutil.get_terminal_size((160, 24)).columns))
+    else:
+        click.echo("nothing recorded" + (f" of workspace {workspace}" if workspace else ""), err=True)
+
+
+@click.command()
+def verify() -> None:
+    """Check the event log's hash chain line by line."""
+    from eventlog import verify as check
+    from statemachine.errors import LogDamagedError
+
+    path = log_path(os.environ)
+    verdict = check(path)
+    for warning in verdict.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if not verdict.ok:
+        raise LogDamagedError(
+            f"line {verdict.line} of {path} {verdict.reason}; the {verdict.events} lines before it are whole",
+            remedy="Restore the file from a copy, or move it away to begin a new one.",
+        )
+    click.echo(f"{path}: {verdict.events} events, chain whole, head {verdict.head}")

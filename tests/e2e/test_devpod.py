@@ -1,0 +1,108 @@
+"""The real DevPod, where its binary is on PATH: provider add, up, ssh, stop, up, delete, in both modes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from emulator.testing import running_emulator
+from tests.e2e.provider import ROOT, Provider
+from tests.e2e.registry import registry
+
+DEVPOD = shutil.which("devpod")
+pytestmark = [
+    pytest.mark.skipif(DEVPOD is None, reason="needs the devpod binary on PATH"),
+    pytest.mark.timeout(600),
+]
+QUIET = {
+    "TELEMETRY": "false",
+    "SSH_ADD_PRIVATE_KEYS": "false",
+    "SSH_AGENT_FORWARDING": "false",
+    "SSH_INJECT_GIT_CREDENTIALS": "false",
+    "SSH_INJECT_DOCKER_CREDENTIALS": "false",
+}
+
+
+class Devpod:
+    """DevPod's command line with a home of its own."""
+
+    def __init__(self, user: Provider, host: str) -> None:
+        folder = user.home / "bin"
+        folder.mkdir()
+        launcher = folder / "devpod-provider-aci"
+        launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m adapters.cli "$@"\n')
+        launcher.chmod(0o755)
+        self.user = user
+        self.host = host
+        self.env = user.env | {
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            "DEVPOD_DISABLE_TELEMETRY": "true",
+            "DEVPOD_AGENT_URL": f"http://{host}/agent/",
+        }
+
+    def __call__(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[bytes]:
+        assert DEVPOD is not None
+        return subprocess.run(
+            [DEVPOD, *words], env=self.env, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL
+        )
+
+    def ok(self, *words: str) -> str:
+        """A call that must succeed; what it printed."""
+        answer = self(*words)
+        said = (answer.stdout + answer.stderr).decode(errors="replace")
+        assert answer.returncode == 0, f"devpod {' '.join(words)}: {answer.returncode}\n{said}"
+        return answer.stdout.decode(errors="replace")
+
+    def add(self, manifest: str) -> None:
+        """Add the provider with the options that DevPod keeps."""
+        names = ("AZURE_SUBSCRIPTION_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+        values = {name: self.env[name] for name in names}
+        values |= {"AZURE_RESOURCE_GROUP": "devpod-test", "AZURE_REGION": "westeurope"}
+        if "machine" in manifest:
+            values["WORKSPACE_IMAGE"] = f"{self.host}/devcontainers/base:latest"
+        for name, value in QUIET.items():
+            self.ok("context", "set-options", "-o", f"{name}={value}")
+        options = [part for name, value in values.items() for part in ("-o", f"{name}={value}")]
+        self.ok("provider", "add", str(ROOT / manifest), "--name", "aci", *options)
+
+    def workspace(self) -> Path:
+        """A project with a devcontainer.json."""
+        folder = self.user.home / "project"
+        (folder / ".devcontainer").mkdir(parents=True)
+        described = {"image": f"{self.host}/devcontainers/base:latest"}
+        (folder / ".devcontainer" / "devcontainer.json").write_text(json.dumps(described))
+        (folder / "hello.txt").write_text("hello from the project\n")
+        return folder
+
+
+@pytest.fixture
+def devpod(home: Path) -> Iterator[Devpod]:
+    assert DEVPOD is not None
+    with registry(Path(DEVPOD).resolve()) as host, running_emulator("fast", images=[{"name": f"{host}/*"}]) as azure:
+        yield Devpod(Provider(home, azure.env), host)
+
+
+@pytest.mark.parametrize("manifest", ["provider.yaml", "provider-machine.yaml"])
+def test_a_workspace_from_up_to_delete(devpod: Devpod, manifest: str) -> None:
+    devpod.add(manifest)
+    project = devpod.workspace()
+    devpod.ok("up", str(project), "--ide", "none", "--debug")
+    assert devpod.ok("ssh", "project", "--command", "cat hello.txt").strip() == "hello from the project"
+    assert devpod("ssh", "project", "--command", "exit 7").returncode != 0
+    assert "Running" in devpod.ok("status", "project")
+    devpod.ok("stop", "project")
+    assert "Stopped" in devpod.ok("status", "project")
+    devpod.ok("up", str(project), "--ide", "none")
+    assert devpod.ok("ssh", "project", "--command", "cat hello.txt").strip() == "hello from the project"
+    devpod.ok("delete", "project")
+    assert devpod.user.event_types()[-1] == "Deleted"
+    requested = [kind for kind in devpod.user.event_types() if kind.endswith("Requested")]
+    assert requested == ["CreateRequested", "StopRequested", "StartRequested", "DeleteRequested"]
+    assert devpod.user.call("verify").returncode == 0
