@@ -1,7 +1,8 @@
 """Ending a dev container, and its bill, when nobody has used it for a while.
 
-DevPod's own containerInactivityTimeout does not do it: the watcher it starts ends itself, not the container.
-But the container's main process is the same program, and takes a timeout from an environment variable.
+DevPod up to 0.6 watches for that from a second process, which ends the container's first one; the manifest
+asks for it. In later versions that second process ends only itself, but the first one is the same program by
+then and can be told to watch by an environment variable. What is here serves both.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ VARIABLE: Final = "DEVPOD_WORKSPACE_DAEMON_CONFIG"
 """Where DevPod's container daemon looks for its configuration: base64 of JSON."""
 
 WRAPPER: Final = """trap 'kill -TERM "$main"' TERM INT; "$@" & main=$!; wait "$main"; wait "$main"; exit 0"""
-"""The daemon ends with status 1 when idle, which Azure takes for a crash worth a restart: make it 0."""
+"""The later daemon ends with status 1 when idle, which Azure takes for a crash worth a restart: make it 0."""
 
 
 class Watched(msgspec.Struct, frozen=True):

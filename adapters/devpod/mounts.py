@@ -19,7 +19,7 @@ class EmptyDir(msgspec.Struct, frozen=True):
 
     name: str
     """5-63 lower case letters, digits and single hyphens, as Azure wants volume names."""
-    path: str
+    mount_path: str
 
 
 class Mounted(msgspec.Struct, frozen=True):

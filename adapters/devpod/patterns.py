@@ -22,7 +22,7 @@ CPU: Final = r"[0-9]{1,2}(?:\.[0-9]{1,2})?"
 MEMORY: Final = r"[0-9]{1,3}(?:\.[0-9])?"
 DNS_LABEL: Final = r"[a-z][0-9a-z-]{3,61}[0-9a-z]"
 PORTS: Final = r"[0-9]{1,5}(?:,[0-9]{1,5}){0,4}"
-BOOLEAN: Final = r"(?:true|false)"
+BOOLEAN: Final = r"true|false"
 
 HOST: Final = r"[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?(?:\.[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?)*(?::[0-9]{1,5})?"
 ENDPOINT: Final = rf"https://{HOST}/?"

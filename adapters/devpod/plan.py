@@ -18,8 +18,15 @@ from statemachine.secret import Secret
 USER_LABEL: Final = "devpod.user"
 """DevPod's label with the image's own user; empty means root."""
 
-KEEP_ALIVE: Final = ("/bin/sh", "-c", "trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done")
-"""A machine's main process: it does nothing, ends at once on SIGTERM, and reaps orphans."""
+MACHINE_MARK: Final = "devpod-provider-aci-machine"
+KEEP_ALIVE: Final = (
+    "/bin/sh",
+    "-c",
+    "trap 'exit 0' TERM INT; while :; do sleep 86400 & wait $!; done",
+    MACHINE_MARK,
+)
+"""A machine's main process: it does nothing, ends at once on SIGTERM, reaps orphans, and can be known by its
+last argument."""
 
 _ENVIRONMENT_NAME: Final = re.compile(r"[0-9A-Za-z_]{1,63}")
 
