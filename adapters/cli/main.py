@@ -77,10 +77,6 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except click.Abort:
         return 130
-    except BrokenPipeError:
-        # The reader of stdout is gone; Python must not complain about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     except Exception as error:  # noqa: BLE001  # the last line of defence: no traceback reaches a user
         if debugging(os.environ):
             import traceback

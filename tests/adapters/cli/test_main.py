@@ -1,0 +1,62 @@
+"""Every failure becomes one line and a status; nothing but the answer reaches stdout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapters.cli import main
+from adapters.cli.main import VERBS, cli, run
+from statemachine.errors import InternalError
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_exists_and_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([verb, "--help"]) == 0
+    assert "Usage: devpod-provider-aci" in capsys.readouterr().out
+
+
+def test_help_lists_the_verbs_but_not_the_inner_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "history" in shown
+    assert "tunnel-holder" not in shown
+
+
+def test_a_defect_is_one_line_and_no_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: object, **_kwargs: object) -> None:
+        raise RuntimeError("first\nsecond")
+
+    monkeypatch.setattr(cli, "main", broken)
+    monkeypatch.delenv("DEVPOD_DEBUG", raising=False)
+    assert main.run(["status"]) == InternalError.exit_status
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert "RuntimeError: first second" in err
+    monkeypatch.setenv("DEVPOD_DEBUG", "true")
+    main.run(["status"])
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    answer = subprocess.run(
+        [sys.executable, "-m", "adapters.cli", "options"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        check=False,
+    )
+    os.close(writer)
+    assert b"Traceback" not in answer.stderr
+    assert answer.returncode != 0
