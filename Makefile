@@ -38,6 +38,7 @@ manifests: $(READY)
 
 docs: manifests
 	$(BIN)/python -m statemachine.diagram docs/state-machine.md
+	$(BIN)/python -m tools.exit_statuses
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,43 @@
+"""Writes the table of exit statuses into the README, from the error classes themselves.
+
+``python -m tools.exit_statuses``; a test fails when the README is stale.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from statemachine.errors import ProviderError, one_line
+
+README = Path(__file__).parents[1] / "README.md"
+BEGIN = "<!-- exit statuses: made by `make docs` -->\n"
+END = "<!-- end -->"
+
+
+def every(kind: type[ProviderError] = ProviderError) -> list[type[ProviderError]]:
+    """All error classes, depth first."""
+    return [found for child in kind.__subclasses__() for found in (child, *every(child))]
+
+
+def table() -> str:
+    """The table, in Markdown."""
+    rows = [
+        "| status | meaning | usual remedy |",
+        "|---|---|---|",
+        "| 2 | the call itself was malformed | see `--help` |",
+    ]
+    for kind in sorted(every(), key=lambda error: error.exit_status):
+        meaning = one_line((kind.__doc__ or "").split("\n\n", maxsplit=1)[0])
+        rows.append(f"| {kind.exit_status} | {meaning} | {kind.remedy} |")
+    return "\n".join(rows) + "\n"
+
+
+def renewed(text: str) -> str:
+    """The README with the table as it should be."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    README.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")
