@@ -1,7 +1,7 @@
 """The append-only event log: write, verify, read."""
 
 from eventlog.codec import LOG_SUBJECT, TornTailSetAside
-from eventlog.log import EventLog
+from eventlog.log import EventLog, ensure_writable
 from eventlog.paths import default_path
 from eventlog.record import Actor, Record
 from eventlog.verify import Verdict, verify
@@ -14,5 +14,6 @@ __all__ = [
     "TornTailSetAside",
     "Verdict",
     "default_path",
+    "ensure_writable",
     "verify",
 ]

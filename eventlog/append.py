@@ -7,21 +7,23 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from eventlog.codec import LOG_SUBJECT
-from eventlog.compose import Composer
-from eventlog.disk import Disk, make_private
+from eventlog.compose import Composer, Draft
+from eventlog.disk import PRIVATE_FILE, Disk, make_private
 from eventlog.failures import log_error, not_a_file, warn
-from eventlog.lock import Lock
-from eventlog.paths import lock_path
+from eventlog.lock import Turn
 from eventlog.recover import set_aside
 from eventlog.tail import Tail, read_tail
 from statemachine.errors import LogError
 from statemachine.events import Event
 from statemachine.ports import Recorded
 
-Check = Callable[[int, int], None]
-"""Called under the lock with the open log and the offset of its end; raises to prevent the append."""
+Check = Callable[[int, Tail], None]
+"""Called in our turn with the open log and its end; raises to prevent the append."""
+
+_PRIVATE: Final = stat.S_IFREG | PRIVATE_FILE
 
 
 class Appender:
@@ -31,59 +33,83 @@ class Appender:
         self._path = path
         self._composer = composer
         self._disk = disk
-        self._lock_path = lock_path(path)
-        self._patience = patience
+        self._turn = Turn(path, disk, patience)
+        self._remembered: tuple[int, int, Tail] | None = None
         self._broken = ""
 
-    def append(self, subject: str, event: Event, check: Check) -> Recorded:
-        """Write one event after ``check`` agreed. Raises LogError, LogDamagedError, TypeError."""
+    def append(self, subject: str, event: Event, check: Check | None) -> tuple[Recorded, Tail]:
+        """Write one event after ``check`` agreed; what was recorded, and the end of the log behind it.
+
+        Raises LogError, LogDamagedError, TypeError, and what ``check`` raises.
+        """
         if self._broken:
             raise LogError(self._broken, remedy="Check the disk, then start the command again.")
         draft = self._composer.draft(subject, event)
         try:
-            if not self._path.parent.exists():
-                self._disk.make_folder(self._path.parent)
-            with Lock(self._lock_path, self._patience):
-                fd = self._disk.open_append(self._path)
-                try:
-                    tail = self._end(fd)
-                    check(fd, tail.end)
-                    line, recorded, _ = self._composer.line(draft, tail)
-                    self._put(fd, line, tail)
-                    return recorded
-                finally:
-                    self._disk.close(fd)
-        except IsADirectoryError:
-            raise not_a_file(self._path) from None
+            return self._in_turn(draft, check)
+        except FileNotFoundError:
+            return self._in_new_folder(draft, check)
         except OSError as error:
-            raise log_error(self._path, "written", error) from error
+            raise self._explained(error) from error
 
-    def _end(self, fd: int) -> Tail:
+    def prepare(self) -> None:
+        """All of an append but the line: makes the file if need be. Raises LogError, LogDamagedError."""
+        try:
+            self._disk.make_folder(self._path.parent)
+            with self._turn as turn:
+                self._end(turn.fd, turn.status)
+        except OSError as error:
+            raise self._explained(error) from error
+
+    def _in_new_folder(self, draft: Draft, check: Check | None) -> tuple[Recorded, Tail]:
+        try:
+            self._disk.make_folder(self._path.parent)
+            return self._in_turn(draft, check)
+        except OSError as error:
+            raise self._explained(error) from error
+
+    def _in_turn(self, draft: Draft, check: Check | None) -> tuple[Recorded, Tail]:
+        with self._turn as turn:
+            tail = self._end(turn.fd, turn.status)
+            if check is not None:
+                check(turn.fd, tail)
+            return self._write(turn.fd, tail, draft)
+
+    def _end(self, fd: int, status: os.stat_result) -> Tail:
         """The end of the log, once an unfinished line is out of the way."""
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise not_a_file(self._path)
-        if not make_private(fd, status):
-            warn(f"{self._path} can be read or written by other users, and only its owner can change that")
+        if status.st_mode != _PRIVATE:
+            if not stat.S_ISREG(status.st_mode):
+                raise not_a_file(self._path)
+            if not make_private(fd, status):
+                warn(f"{self._path} can be read or written by other users, and only its owner can change that")
+        if self._remembered is not None:
+            device, inode, tail = self._remembered
+            # Lines are only ever added, and never while it is our turn: the same length is the same log.
+            if status.st_size == tail.end and status.st_ino == inode and status.st_dev == device:
+                return tail
         tail = read_tail(self._disk, fd, self._path)
-        if tail.end == tail.size:
-            return tail
-        event = set_aside(self._disk, fd, self._path, tail, self._composer.stamp())
-        warn(f"an unfinished last line of {self._path} was set aside in {event.file}")
-        line, _, after = self._composer.line(self._composer.draft(LOG_SUBJECT, event), tail)
-        self._put(fd, line, tail)
-        return after
+        if tail.end < tail.size:
+            event = set_aside(self._disk, fd, self._path, tail, self._composer.stamp())
+            warn(f"an unfinished last line of {self._path} was set aside in {event.file}")
+            _, tail = self._write(fd, tail, self._composer.draft(LOG_SUBJECT, event))
+        self._remembered = (status.st_dev, status.st_ino, tail)
+        return tail
 
-    def _put(self, fd: int, line: bytes, tail: Tail) -> None:
+    def _write(self, fd: int, tail: Tail, draft: Draft) -> tuple[Recorded, Tail]:
         """Write and sync a line; whatever interrupts that, the line is taken back."""
+        line, recorded, after = self._composer.line(draft, tail)
         try:
             self._disk.write_all(fd, line)
             self._sync(fd, first=tail.seq == 0)
         except BaseException:
             # What cannot be taken back either stays as an unfinished line, which the next append sets aside.
+            self._remembered = None
             with suppress(OSError):
                 self._disk.truncate(fd, tail.end)
             raise
+        if self._remembered is not None:
+            self._remembered = (*self._remembered[:2], after)
+        return recorded, after
 
     def _sync(self, fd: int, *, first: bool) -> None:
         try:
@@ -97,3 +123,8 @@ class Appender:
                 " and nothing more is written to it by this process"
             )
             raise
+
+    def _explained(self, error: OSError) -> LogError:
+        if isinstance(error, IsADirectoryError):
+            return not_a_file(self._path)
+        return log_error(self._path, "written", error)

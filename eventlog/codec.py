@@ -88,14 +88,13 @@ def timestamp(moment: datetime) -> str:
         raise ValueError("the event log needs times with a time zone")
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="microseconds")[:26] + "Z"
+    # msgspec writes a datetime five times as fast as isoformat does, but leaves out a zero fraction.
+    text = _encoder.encode(moment)[1:-1].decode()
+    return text if moment.microsecond else f"{text[:19]}.000000Z"
 
 
-def uuid7(moment: datetime, entropy: bytes) -> str:
-    """A UUIDv7 (RFC 9562) from a time and ten random bytes."""
-    milliseconds = int(moment.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
-    random = int.from_bytes(entropy[:10], "big")
-    high = 0x7000 | (random >> 64) & 0x0FFF
-    low = 0x8000_0000_0000_0000 | random & 0x3FFF_FFFF_FFFF_FFFF
-    text = f"{milliseconds:012x}{high:04x}{low:016x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+def uuid7(moment: datetime, random: int) -> str:
+    """A UUIDv7 (RFC 9562): 48 bits of time, version 7 and 12 random bits, variant 10 and 62 random bits."""
+    high = int(moment.timestamp() * 1000) << 16 | 0x7000 | random >> 62 & 0x0FFF
+    digits = f"{high << 64 | 0x8000_0000_0000_0000 | random & 0x3FFF_FFFF_FFFF_FFFF:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -26,10 +26,10 @@ class _Body(msgspec.Struct, gc=False):
     type: str
     subject: str
     seq: int
+    schema: int
     source: str
     actor: Actor
     correlation: str
-    schema: int
     data: msgspec.Raw
     prev: str
 
@@ -53,13 +53,13 @@ class Composer:
         correlation: str,
         source: str,
         now: Callable[[], datetime],
-        entropy: Callable[[int], bytes] = os.urandom,
+        entropy: int | None = None,
     ) -> None:
         self._actor = actor
         self._correlation = correlation
         self._source = source
         self._now = now
-        self._entropy = entropy
+        self._random = int.from_bytes(os.urandom(10), "big") if entropy is None else entropy
 
     def stamp(self) -> str:
         """The time, as the log writes it."""
@@ -78,15 +78,16 @@ class Composer:
         kind = name_of(draft.event)
         body = _Body(
             "1.0",
-            uuid7(moment, self._entropy(10)),
+            # A random number of this process plus one that no other line of the log has.
+            uuid7(moment, self._random + seq),
             timestamp(moment),
             kind,
             draft.subject,
             seq,
+            draft.event.VERSION,
             self._source,
             draft.actor,
             self._correlation,
-            draft.event.VERSION,
             draft.data,
             tail.hash,
         )

@@ -21,11 +21,11 @@ _APPEND: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK"
 class Disk:
     """Reads, writes and syncs of open files, by descriptor."""
 
-    def open_read(self, path: Path) -> int:
+    def open_read(self, path: str) -> int:
         """A descriptor to read an existing file."""
         return os.open(path, _READ)
 
-    def open_append(self, path: Path) -> int:
+    def open_append(self, path: str) -> int:
         """A descriptor to read and append; the file is made, for its owner only, if it is not there."""
         return os.open(path, _APPEND, PRIVATE_FILE)
 

@@ -6,36 +6,38 @@ from typing import Final
 
 import msgspec
 
+from eventlog import layout
 from eventlog.disk import Disk
 from statemachine.ports import Recorded
 
 KEPT_EVENTS: Final = 2_000
 """A subject with more events than this is read again rather than kept in memory."""
 
-_ANCHOR: Final = 80
-"""Bytes before an offset that show the file is still the same up to there: the hash of the line above."""
-
 
 class Known(msgspec.Struct, frozen=True):
     """One subject up to an offset in the log."""
 
     offset: int
-    anchor: bytes
+    head: str
+    """Hash of the line that ends at the offset: shows whether the log is still the same up to there."""
     version: int
     """Seq of the subject's last event before the offset; 0 if there is none."""
     events: tuple[Recorded, ...] | None
     """None when there are too many to keep."""
 
 
-NOTHING: Final = Known(0, b"", 0, ())
+NOTHING: Final = Known(0, layout.GENESIS, 0, ())
 
 
-def anchor_at(disk: Disk, fd: int, offset: int) -> bytes:
-    """The bytes just before an offset."""
-    start = max(0, offset - _ANCHOR)
-    return disk.read_at(fd, offset - start, start)
+def head_at(disk: Disk, fd: int, offset: int) -> str:
+    """The hash of the line that ends at an offset."""
+    if offset == 0:
+        return layout.GENESIS
+    start = max(0, offset - layout.MIN_LINE)
+    return layout.hash_in(disk.read_at(fd, offset - 1 - start, start))
 
 
-def still_true(disk: Disk, fd: int, known: Known) -> bool:
-    """Whether the file still has, up to the offset, what was read; a log that was replaced has not."""
-    return anchor_at(disk, fd, known.offset) == known.anchor
+def grown(known: Known, found: list[Recorded], offset: int, head: str) -> Known:
+    """What is known after more events of the subject were read."""
+    events = None if known.events is None or len(known.events) + len(found) > KEPT_EVENTS else (*known.events, *found)
+    return Known(offset, head, found[-1].seq if found else known.version, events)

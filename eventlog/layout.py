@@ -2,8 +2,8 @@ r"""The shape of a line: where its parts stand, so that most questions need slic
 
 ::
 
-    {"specversion":"1.0","id":"…","time":"…","type":"…","subject":"…","seq":7,"source":"…","actor":{…},
-     "correlation":"…","schema":1,"data":{…},"prev":"<64 hex>","hash":"<64 hex>"}\n
+    {"specversion":"1.0","id":"<36>","time":"<27>","type":"…","subject":"…","seq":7,"schema":1,
+     "source":"…","actor":{…},"correlation":"…","data":{…},"prev":"<64 hex>","hash":"<64 hex>"}\n
 
 ``hash`` is SHA-256 over the line as written, without the member ``hash``: everything before ``,"hash":``
 and the closing brace. ``prev`` is the hash of the line before. Bytes are never encoded again to check them,
@@ -36,7 +36,16 @@ MIN_LINE: Final = len(START) - _PREV_AT + len(_PREV)
 def seal(body: bytes) -> tuple[bytes, str]:
     """The finished line, newline included, and its hash, from the encoded record without ``hash``."""
     digest = sha256(body).hexdigest()
-    return b'%b,"hash":"%b"}\n' % (body[:-1], digest.encode()), digest
+    return body[:-1] + f',"hash":"{digest}"}}\n'.encode(), digest
+
+
+def follows(line: bytes, head: str) -> str:
+    """The hash of a line (without its newline) that is whole and has ``head`` as its ``prev``; else nothing.
+
+    One comparison for all of it, because verifying is what a replay spends its time on.
+    """
+    digest = digest_of(line)
+    return digest if line.endswith(f',"prev":"{head}","hash":"{digest}"}}'.encode()) and line.startswith(START) else ""
 
 
 def digest_of(line: bytes) -> str:

@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from eventlog import replay as reading
 from eventlog.append import Appender
 from eventlog.compose import Composer
 from eventlog.disk import Disk
-from eventlog.known import KEPT_EVENTS, NOTHING, Known, anchor_at, still_true
+from eventlog.known import NOTHING, Known, grown, head_at
 from eventlog.lock import PATIENCE
 from eventlog.read import open_log
 from eventlog.record import Actor, Record
-from eventlog.replay import every, of_subject
+from eventlog.tail import Tail
 from statemachine.errors import LogConflictError
 from statemachine.events import Event
 from statemachine.ports import Recorded
@@ -63,13 +64,27 @@ class EventLog:
         end of the log is not what was written, LogError when the disk refuses, TypeError for an event that
         holds a Secret or anything else that has no place in the log.
         """
-
-        def check(fd: int, end: int) -> None:
-            if expected is not None:
-                self._expect(fd, subject, expected, end)
-
         with self._mutex:
-            return self._appender.append(subject, event, check)
+            known = NOTHING
+
+            def check(fd: int, tail: Tail) -> None:
+                nonlocal known
+                known = self._up_to_date(fd, subject, tail)
+                if known.version != expected:
+                    raise LogConflictError(
+                        f"workspace {subject} was changed by another process:"
+                        f" its last event is {known.version}, not {expected}"
+                    )
+
+            recorded, after = self._appender.append(subject, event, None if expected is None else check)
+            if expected is not None:
+                self._known[subject] = grown(known, [recorded], after.end, after.hash)
+            return recorded
+
+    def ensure_writable(self) -> None:
+        """Find out before it matters whether an append could work. Raises LogError, LogDamagedError."""
+        with self._mutex:
+            self._appender.prepare()
 
     def history(self, subject: str) -> Iterator[Recorded]:
         """The events of one subject, oldest first.
@@ -83,49 +98,50 @@ class EventLog:
             known = self._recall(fd, subject)
             if known.events is None:
                 known = NOTHING
-            old = known.events or ()
-            yield from old
-            kept: list[Recorded] | None = [*old]
-            version, offset = known.version, known.offset
-            for found, behind in of_subject(self._disk, fd, self.path, subject, after=version, start=offset):
-                offset = behind
-                for recorded in found:
-                    version = recorded.seq
-                    yield recorded
-                if kept is not None:
-                    kept += found
-                    if len(kept) > KEPT_EVENTS:
-                        kept = None
-            events = None if kept is None else tuple(kept)
-            self._known[subject] = Known(offset, anchor_at(self._disk, fd, offset), version, events)
+            yield from known.events or ()
+            for found, behind in self._read(fd, subject, known):
+                yield from found
+                known = grown(known, found, behind, "")
+            self._known[subject] = grown(known, [], known.offset, head_at(self._disk, fd, known.offset))
 
-    def records(self, *, since_seq: int = 0, verified: bool = False) -> Iterator[Record]:
-        """Every record after ``since_seq``, in constant memory.
+    def replay(self, *, verified: bool = True) -> Iterator[Recorded]:
+        """The events of every subject in the order they were written, in constant memory.
 
         With ``verified`` each line's hash, and that it follows the line before, is checked on the way. Raises
         LogError, LogDamagedError.
         """
         with open_log(self._disk, self.path) as fd:
+            if fd is not None:
+                yield from reading.everything(self._disk, fd, self.path, verified=verified)
+
+    def records(self, *, since_seq: int = 0, verified: bool = False) -> Iterator[Record]:
+        """Every record after ``since_seq`` with its whole envelope; else as ``replay``."""
+        with open_log(self._disk, self.path) as fd:
             if fd is None:
                 return
-            for record in every(self._disk, fd, self.path, verified=verified):
+            for record in reading.records(self._disk, fd, self.path, verified=verified):
                 if record.seq > since_seq:
                     yield record
 
-    def _recall(self, fd: int, subject: str) -> Known:
-        known = self._known.get(subject, NOTHING)
-        return known if still_true(self._disk, fd, known) else NOTHING
+    def _read(self, fd: int, subject: str, known: Known) -> Iterator[tuple[list[Recorded], int]]:
+        return reading.of_subject(self._disk, fd, self.path, subject, after=known.version, start=known.offset)
 
-    def _expect(self, fd: int, subject: str, expected: int, end: int) -> None:
-        """Raise LogConflictError unless ``expected`` is the seq of the subject's last event."""
-        known = self._recall(fd, subject)
-        version, events = known.version, known.events
-        for found, _ in of_subject(self._disk, fd, self.path, subject, after=version, start=known.offset):
-            if found:
-                version = found[-1].seq
-                events = None if events is None else (*events, *found)
-        self._known[subject] = Known(end, anchor_at(self._disk, fd, end), version, events)
-        if version != expected:
-            raise LogConflictError(
-                f"workspace {subject} was changed by another process: its last event is {version}, not {expected}"
-            )
+    def _recall(self, fd: int, subject: str) -> Known:
+        """What is known of a subject, unless the log is no longer the one it was read from."""
+        known = self._known.get(subject, NOTHING)
+        return known if known.head == head_at(self._disk, fd, known.offset) else NOTHING
+
+    def _up_to_date(self, fd: int, subject: str, tail: Tail) -> Known:
+        """What is known of a subject at the end of the log; reads what was appended since it was last known."""
+        known = self._known.get(subject, NOTHING)
+        if known.offset != tail.end or known.head != tail.hash:
+            known = self._recall(fd, subject)
+            for found, behind in self._read(fd, subject, known):
+                known = grown(known, found, behind, tail.hash)
+            self._known[subject] = known
+        return known
+
+
+def ensure_writable(path: Path) -> None:
+    """Make the log if need be, and raise the LogError that an append would."""
+    EventLog(path, actor=lambda: Actor("", ""), correlation="").ensure_writable()

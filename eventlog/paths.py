@@ -25,14 +25,6 @@ def default_path(environ: Mapping[str, str]) -> Path:
     return user_state_path(APPLICATION, appauthor=False) / FILE_NAME
 
 
-def lock_path(log: Path) -> Path:
-    """The file that is locked while somebody appends.
-
-    A file of its own: Windows refuses reads of a locked range, and readers of the log must never wait.
-    """
-    return log.with_name(log.name + ".lock")
-
-
 def torn_path(log: Path, seq: int, moment: str, attempt: int = 0) -> Path:
     """Where an unfinished last line is put; ``attempt`` tells files of the same second apart."""
     suffix = f"-{attempt}" if attempt else ""

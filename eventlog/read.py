@@ -25,7 +25,7 @@ def open_plain(disk: Disk, path: Path) -> Iterator[int | None]:
     """A descriptor to read a file, whatever is in it; None when there is no such file. Raises LogError."""
     with explained(path, "read"):
         try:
-            fd = disk.open_read(path)
+            fd = disk.open_read(str(path))
         except FileNotFoundError:
             fd = -1
         except IsADirectoryError:

@@ -32,12 +32,12 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     subject: str
     seq: int
     """Position in the whole log, from 1."""
+    schema: int
+    """Version of the event's type."""
     source: str
     actor: Actor
     correlation: str
     """One for each invocation of the program."""
-    schema: int
-    """Version of the event's type."""
     data: msgspec.Raw
     prev: str
     hash: str

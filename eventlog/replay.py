@@ -17,7 +17,7 @@ from eventlog.record import Record
 from statemachine.ports import Recorded
 
 
-class _Entry(msgspec.Struct, gc=False):
+class Entry(msgspec.Struct, gc=False):
     """The parts of a line that the lifecycle needs; the parser steps over the others."""
 
     time: datetime
@@ -28,8 +28,11 @@ class _Entry(msgspec.Struct, gc=False):
     data: msgspec.Raw
 
 
-_entry: Final = msgspec.json.Decoder(_Entry).decode
-_record: Final = msgspec.json.Decoder(Record).decode
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What decoding raises for a line that is not a record."""
+
+decode_entry: Final = msgspec.json.Decoder(Entry).decode
+_decode_record: Final = msgspec.json.Decoder(Record).decode
 
 
 def of_subject(
@@ -45,8 +48,8 @@ def of_subject(
         found: list[Recorded] = []
         for offset, line in lines_with(wanted, data):
             try:
-                entry = _entry(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                entry = decode_entry(line)
+            except UNREADABLE as error:
                 raise damaged(disk, fd, path, at + offset, f"is not a record: {error}") from error
             if entry.subject != subject:
                 continue
@@ -55,26 +58,43 @@ def of_subject(
             if entry.seq <= last:
                 raise damaged(disk, fd, path, at + offset, f"has seq {entry.seq}, which is not after {last}")
             last = entry.seq
-            event = event_of(entry.type, entry.schema, entry.data, last)
-            found.append(Recorded(last, entry.time, subject, event, entry.type))
+            found.append(_recorded(entry))
         yield found, at + len(data)
 
 
-def every(disk: Disk, fd: int, path: Path, *, verified: bool) -> Iterator[Record]:
-    """All records in the order of the file. Raises LogError, LogDamagedError."""
+def everything(disk: Disk, fd: int, path: Path, *, verified: bool) -> Iterator[Recorded]:
+    """The events of all subjects in the order of the file. Raises LogError, LogDamagedError."""
+    for at, line in lines(disk, fd, path, verified=verified):
+        try:
+            entry = decode_entry(line)
+        except UNREADABLE as error:
+            raise damaged(disk, fd, path, at, f"is not a record: {error}") from error
+        yield _recorded(entry)
+
+
+def records(disk: Disk, fd: int, path: Path, *, verified: bool) -> Iterator[Record]:
+    """All records, envelopes included, in the order of the file. Raises LogError, LogDamagedError."""
+    for at, line in lines(disk, fd, path, verified=verified):
+        try:
+            yield _decode_record(line)
+        except UNREADABLE as error:
+            raise damaged(disk, fd, path, at, f"is not a record: {error}") from error
+
+
+def lines(disk: Disk, fd: int, path: Path, *, verified: bool) -> Iterator[tuple[int, bytes]]:
+    """All lines, without their newlines, each with its offset. Raises LogError, LogDamagedError."""
     head = layout.GENESIS
-    for at, data in blocks(disk, fd, path):
-        offset = at
+    for start, data in blocks(disk, fd, path):
+        at = start
         for line in data[:-1].split(b"\n"):
             if verified:
-                if not layout.is_shaped(line) or layout.prev_in(line) != head:
-                    raise damaged(disk, fd, path, offset, "does not follow the line before, or was changed")
-                head = layout.digest_of(line)
-                if head != layout.hash_in(line):
-                    raise damaged(disk, fd, path, offset, "was changed after it was written")
-            try:
-                record = _record(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise damaged(disk, fd, path, offset, f"is not a record: {error}") from error
-            yield record
-            offset += len(line) + 1
+                head = layout.follows(line, head)
+                if not head:
+                    raise damaged(disk, fd, path, at, "was changed, or does not follow the line before")
+            yield at, line
+            at += len(line) + 1
+
+
+def _recorded(entry: Entry) -> Recorded:
+    event = event_of(entry.type, entry.schema, entry.data, entry.seq)
+    return Recorded(entry.seq, entry.time, entry.subject, event, entry.type)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -14,13 +12,10 @@ from eventlog import layout
 from eventlog.codec import LOG_SUBJECT, TornTailSetAside
 from eventlog.disk import Disk, is_open_to_others
 from eventlog.failures import explained
-from eventlog.lock import Lock
-from eventlog.paths import TORN, lock_path
+from eventlog.lock import stillness
+from eventlog.paths import TORN
 from eventlog.read import BLOCK, open_plain
-from eventlog.record import Record
-from statemachine.errors import LogError
-
-_PATIENCE: Final = 2.0
+from eventlog.replay import UNREADABLE, decode_entry
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +27,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     line: int | None = None
     """The first bad line; None when there is none."""
     reason: str = ""
-    """What is wrong with that line, or that an unfinished line waits to be set aside."""
+    """What is wrong with that line, as the rest of a sentence that begins with it."""
     head: str = layout.GENESIS
     """Hash of the last good line. Kept elsewhere, it shows later whether the end of the log was cut off."""
     torn: int = 0
@@ -48,29 +43,27 @@ class _Check:
         self.head = layout.GENESIS
         self.reason = ""
         self.aside: set[str] = set()
-        self._record = msgspec.json.Decoder(Record).decode
 
     def line(self, line: bytes) -> bool:
         """Whether a line continues the chain; if not, ``reason`` says why."""
+        digest = layout.follows(line, self.head)
+        if digest:
+            return self._content(line, digest)
         if not layout.is_shaped(line):
             self.reason = "is not a line of an event log, or was changed"
-        elif (digest := layout.digest_of(line)) != layout.hash_in(line):
+        elif layout.digest_of(line) != layout.hash_in(line):
             self.reason = "was changed after it was written: its hash is not the hash of its bytes"
-        elif layout.prev_in(line) != self.head:
-            self.reason = (
-                "does not follow the line before: a line was removed, added or moved here"
-                if self.seq
-                else "is not the first line of a log: the beginning is missing"
-            )
+        elif self.seq:
+            self.reason = "does not follow the line before: a line was removed, added or moved here"
         else:
-            return self._content(line, digest)
+            self.reason = "is not the first line of a log: the beginning is missing"
         return False
 
     def _content(self, line: bytes, digest: str) -> bool:
         try:
             line.decode()
-            record = self._record(line)
-        except (UnicodeDecodeError, msgspec.MsgspecError) as error:
+            record = decode_entry(line)
+        except UNREADABLE as error:
             self.reason = f"is no record of this program: {error}"
             return False
         if record.seq != self.seq + 1:
@@ -107,11 +100,11 @@ def verify(path: Path, *, disk: Disk | None = None) -> Verdict:
             ok=False,
             events=check.seq,
             line=bad,
-            reason=f"line {bad} {check.reason}",
+            reason=check.reason,
             head=check.head,
             warnings=warnings,
         )
-    reason = f"the last line is unfinished ({torn} bytes); the next append sets it aside" if torn else ""
+    reason = f"is unfinished ({torn} bytes); the next append sets it aside" if torn else ""
     return Verdict(
         ok=not torn,
         events=check.seq,
@@ -142,11 +135,7 @@ def _lines(disk: Disk, fd: int, path: Path, at: int, check: _Check) -> tuple[int
 
 
 def _settled(disk: Disk, fd: int, path: Path, at: int, check: _Check) -> tuple[int, bool, int]:
-    with ExitStack() as held:
-        # A copy of a log on an auditor's disk has no lock file, and must not get one.
-        if lock_path(path).exists():
-            with suppress(OSError, LogError):
-                held.enter_context(Lock(lock_path(path), _PATIENCE))
+    with stillness(fd):
         at, good = _lines(disk, fd, path, at, check)
         return at, good, _size(fd, path) - at
 

@@ -1,0 +1,89 @@
+"""Rows as text: aligned columns for people, JSON lines for programs. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from eventlog.history import Row
+
+HEADINGS: Final = ("TIME", "WORKSPACE", "WHO", "VERB", "TOOK", "OUTCOME")
+GAP: Final = "  "
+LEAST: Final = 20
+"""Columns the last field keeps on a terminal, however narrow."""
+_MARK: Final = "…"
+
+
+def table(rows: Iterable[Row], *, width: int | None, zone: tzinfo | None = None) -> str:
+    """Aligned columns with a heading; ``width`` (None: no limit) shortens the last one, ``zone`` None means local."""
+    cells = [HEADINGS, *(_cells(row, zone) for row in rows)]
+    widths = [max(columns(line[i]) for line in cells) for i in range(len(HEADINGS) - 1)]
+    used = sum(widths) + len(GAP) * len(widths)
+    room = None if width is None else max(LEAST, width - used)
+    return "\n".join(_line(line, widths, room) for line in cells)
+
+
+def json_lines(rows: Iterable[Row]) -> Iterator[str]:
+    """One JSON object for each row, without newlines, in UTC, nothing shortened."""
+    for row in rows:
+        yield msgspec.json.encode(row).decode()
+
+
+def columns(text: str) -> int:
+    """Columns a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text
+    )
+
+
+def printable(text: str) -> str:
+    """A text on one line, with nothing in it that a terminal obeys: messages come from elsewhere."""
+    return "".join(sign if sign.isprintable() else " " if sign.isspace() else "�" for sign in text)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], room: int | None) -> str:
+    padded = [cell + " " * (width - columns(cell)) for cell, width in zip(cells, widths, strict=False)]
+    return GAP.join([*padded, _shortened(cells[-1], room)]).rstrip()
+
+
+def _shortened(text: str, room: int | None) -> str:
+    if room is None or columns(text) <= room:
+        return text
+    while columns(text) > room - 1:
+        text = text[:-1]
+    return text + _MARK
+
+
+def _cells(row: Row, zone: tzinfo | None) -> tuple[str, ...]:
+    who = f"{row.actor.user}@{row.actor.host}"
+    azure = f" ({row.actor.azure})" if row.actor.azure else ""
+    return tuple(
+        printable(text)
+        for text in (
+            row.time.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
+            row.subject,
+            who + azure,
+            row.verb,
+            duration(row.seconds),
+            row.outcome,
+        )
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people write them; empty for None."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
