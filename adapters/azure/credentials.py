@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from adapters.azure.budget import within
 from adapters.azure.claims import identity_of
 from adapters.azure.errors import network_error
 from adapters.azure.fault import Kind, fault_of
@@ -112,11 +113,14 @@ class Credential:
         known = self._tokens.get(scopes)
         if known and not claims and known.expires_on - time.time() > REFRESH:
             return known
+        begun = time.monotonic()
         try:
-            self._source = self._source or self._build()
-            token: AccessTokenInfo = self._source.get_token_info(*scopes, options=options or {})
+            with within(self._settings.retry_deadline):
+                self._source = self._source or self._build()
+                token: AccessTokenInfo = self._source.get_token_info(*scopes, options=options or {})
         except Exception as error:
             raise self._explain(error) from error
+        self._transport.note(f"token by {WORDS[self._method]} in {(time.monotonic() - begun) * 1000:.0f} ms")
         self._tokens[scopes] = token
         self.identity = identity_of(token.token) or self.identity
         return token
@@ -129,8 +133,9 @@ class Credential:
         return AccessToken(info.token, info.expires_on)
 
     def forget(self) -> None:
-        """Drop the tokens: Azure did not accept one."""
+        """Drop the tokens, and the source that remembers them too: Azure did not accept one."""
         self._tokens.clear()
+        self._source = None
 
     def close(self) -> None:
         """Close connections."""

@@ -86,16 +86,6 @@ STATUSES: Final[dict[int, type[AzureError]]] = {
 }
 """For codes the table does not know. Every 5xx is UnavailableError, every other 4xx plain AzureError."""
 
-MESSAGES: Final = (
-    (re.compile(r"updates on container group .* are invalid", re.IGNORECASE), "InvalidContainerGroupUpdate"),
-    (re.compile(r"is still transitioning", re.IGNORECASE), "ContainerGroupTransitioning"),
-    (re.compile(r"DNS name label .* not available", re.IGNORECASE), "DnsNameLabelNotAvailable"),
-    (re.compile(r"image .* is not accessible", re.IGNORECASE), "InaccessibleImage"),
-    (re.compile(r"resource is not available in the location", re.IGNORECASE), "InsufficientCapacity"),
-    (re.compile(r"quota .* exceeded in region", re.IGNORECASE), "ContainerGroupQuotaReached"),
-)
-"""Azure's code for these is not certain (an InternalServerError was seen for a DNS label in use); its words are."""
-
 ACTION: Final = re.compile(r"perform action '([^']+)'")
 SCOPE: Final = re.compile(r"over scope '([^']+)'")
 TLS_REMEDY: Final = (
@@ -109,11 +99,8 @@ def error_for(fault: Fault, doing: str, host: str, secrets: tuple[Secret, ...] =
     if fault.kind is not Kind.ANSWERED:
         return network_error(fault, doing, host)
     said = bounded(scrub(fault.message, *secrets), MESSAGE_LIMIT)
-    code = fault.code
+    code = fault.meaning
     row = _row(code, fault.status)
-    if row is None:
-        code = next((known for words, known in MESSAGES if words.search(said)), code)
-        row = _row(code, fault.status)
     if code == "ContainerGroupStopped":
         return RefusedError(f"Azure did not {doing}: the container group is stopped ({code})", remedy=START)
     kind = row.error if row else STATUSES.get(fault.status, UnavailableError if fault.status >= 500 else AzureError)

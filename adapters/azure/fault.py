@@ -33,6 +33,17 @@ class Kind(StrEnum):
     """Not a failure of a request."""
 
 
+MESSAGES: Final = (
+    (re.compile(r"updates on container group .* are invalid", re.IGNORECASE), "InvalidContainerGroupUpdate"),
+    (re.compile(r"is still transitioning", re.IGNORECASE), "ContainerGroupTransitioning"),
+    (re.compile(r"DNS name label .* not available", re.IGNORECASE), "DnsNameLabelNotAvailable"),
+    (re.compile(r"image .* is not accessible", re.IGNORECASE), "InaccessibleImage"),
+    (re.compile(r"resource is not available in the location", re.IGNORECASE), "InsufficientCapacity"),
+    (re.compile(r"quota .* exceeded in region", re.IGNORECASE), "ContainerGroupQuotaReached"),
+)
+"""Azure's code for these is not certain (an InternalServerError was seen for a DNS label in use); its words are."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fault:
     """What is known of a failed request."""
@@ -44,6 +55,11 @@ class Fault:
     request_id: str = ""
     retry_after: float | None = None
     host: str = ""
+
+    @property
+    def meaning(self) -> str:
+        """The code the message stands for, where its words are surer than Azure's own code."""
+        return next((code for words, code in MESSAGES if words.search(self.message)), self.code)
 
 
 def fault_of(error: BaseException) -> Fault:
@@ -57,7 +73,7 @@ def fault_of(error: BaseException) -> Fault:
 
     for cause in causes(error):
         response = getattr(cause, "response", None)
-        if isinstance(cause, HttpResponseError) and response is not None and response.status_code:
+        if isinstance(cause, HttpResponseError) and response is not None and response.status_code >= 400:
             return answered(response.status_code, dict(response.headers or {}), body_of(response), str(cause))
     text = " ".join(str(error).split())
     host = host_of(error)
@@ -140,7 +156,9 @@ def host_of(error: BaseException) -> str:
         request = getattr(cause, "request", None)
         host = urlsplit(str(getattr(request, "url", "") or "")).hostname
         if not host:
-            pool = getattr(cause, "pool", None) or getattr(cause, "conn", None)
+            # Their own attributes only: urllib3 warns of one that is a property by now.
+            kept = getattr(cause, "__dict__", {})
+            pool = kept.get("pool") or kept.get("conn")
             host = str(getattr(pool, "host", "") or "")
         if host:
             return host

@@ -24,7 +24,7 @@ from statemachine.errors import GroupMissingError
 from statemachine.events import GroupRef, Receipt
 from statemachine.ports import Presence
 
-APPEAR: Final = 10.0
+APPEAR: Final = 5.0
 """Seconds a group may stay invisible after a PUT whose answer was lost, before the PUT is sent again."""
 
 
@@ -34,7 +34,7 @@ def create(session: Session, order: GroupOrder, *, resume: bool) -> Receipt:
     request = uuid.uuid4().hex
     content = json.dumps(body(order, request=request)).encode()
     if resume and (current := look(session, order.ref)).answer:
-        return _receipt(current.answer, _until_running(session, order.ref, doing, None))
+        return _receipt(current.answer, _until_running(session, order, doing, None))
     made = resource_group.ensure(session, order.ref.resource_group, order.facts.location)
     put = session.careful(
         doing,
@@ -43,7 +43,7 @@ def create(session: Session, order: GroupOrder, *, resume: bool) -> Receipt:
         secrets=order.secrets(),
         extra=(NEW_GROUP,) if made else (),
     )
-    return _receipt(put, _until_running(session, order.ref, doing, put))
+    return _receipt(put, _until_running(session, order, doing, put))
 
 
 def start(session: Session, ref: GroupRef) -> Receipt:
@@ -122,8 +122,9 @@ def _appeared(session: Session, ref: GroupRef, request: str) -> bool:
         time.sleep(session.settings.poll_interval)
 
 
-def _until_running(session: Session, ref: GroupRef, doing: str, put: Answer | None) -> Look:
-    return wait(session, ref, doing, until_running(session, ref, doing, fresh=True), accepted=put)
+def _until_running(session: Session, order: GroupOrder, doing: str, put: Answer | None) -> Look:
+    judge = until_running(session, order.ref, doing, fresh=True, secrets=order.secrets())
+    return wait(session, order.ref, doing, judge, accepted=put)
 
 
 def _receipt(answer: Answer | None, current: Look) -> Receipt:

@@ -43,11 +43,13 @@ class Rule:
         return (
             self.kind is fault.kind
             and self.status in (0, fault.status)
-            and self.code.lower() in ("", fault.code.lower())
+            and self.code.lower() in ("", fault.meaning.lower())
         )
 
 
 RULES: Final = (
+    # Also seen as an InternalServerError, which would be asked again.
+    Rule(name="stands", code="DnsNameLabelNotAvailable", first=0, ceiling=0, times=0),
     # Vendor's advice for a group that is still transitioning: 10 s between calls; it is often over sooner.
     Rule(name="transitioning", code="ContainerGroupTransitioning", first=2, ceiling=10),
     Rule(name="not deployed yet", code="ContainerGroupDeploymentNotReady", first=1, ceiling=2),
@@ -55,8 +57,8 @@ RULES: Final = (
     Rule(name="registry", code="RegistryErrorResponse", first=5, ceiling=20, times=3),
     # Reported as transient now and then, so a mistyped image costs its owner a few seconds more.
     Rule(name="image", code="InaccessibleImage", first=2, ceiling=4, times=2),
-    # A token may expire between our look at the clock and Azure's.
-    Rule(name="token", status=401, code="ExpiredAuthenticationToken", first=0.1, ceiling=0.1, times=1),
+    # A token may expire between our look at the clock and Azure's, or be revoked; once more with a new one.
+    Rule(name="token", status=401, first=0.1, ceiling=0.1, times=1),
     Rule(name="throttled", status=429, first=1, ceiling=30),
     Rule(name="request timeout", status=408, first=0.5, ceiling=10),
     Rule(name="server error", status=500, first=0.5, ceiling=10),
@@ -99,12 +101,11 @@ def repeat(
     fault_of: Callable[[BaseException], Fault],
     *,
     extra: tuple[Rule, ...] = (),
-    stop: Callable[[BaseException], bool] | None = None,
     note: Callable[[str], None] | None = None,
 ) -> T:
     """Run ``action`` until it succeeds, a fault stands, or the budget of ``budget.within`` is used up.
 
-    The last exception is raised as it came. ``stop`` may end the repetition for reasons of its own.
+    The last exception is raised as it came.
     """
     from tenacity import Retrying
 
@@ -113,7 +114,7 @@ def repeat(
 
     def again(state: RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
-        if not isinstance(error, Exception) or (stop and stop(error)):
+        if not isinstance(error, Exception):
             return False
         fault = fault_of(error)
         rule = rule_for(fault, extra)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import DeserializationError, HttpResponseError
 from azure.core.pipeline import policies
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
@@ -26,7 +26,7 @@ from adapters.azure.fault import Fault, Kind, fault_of, retry_after
 from adapters.azure.settings import AzureSettings
 from adapters.azure.transport import TracedTransport, silence_libraries
 from adapters.azure.trust import trusted
-from statemachine.errors import GroupMissingError, ProviderError
+from statemachine.errors import AzureError, GroupMissingError, ProviderError
 from statemachine.events import GroupRef, Receipt
 from statemachine.secret import Secret
 
@@ -39,6 +39,11 @@ T = TypeVar("T")
 USER_AGENT: Final = "devpod-provider-aci"
 OPERATION: Final = ("azure-asyncoperation", "location")
 """Headers that name a running operation. Every recording has the first; the specification says the second."""
+
+UNREADABLE: Final = (DeserializationError, HttpResponseError)
+"""With a status of success: no JSON, or not the JSON that was asked for."""
+
+PORTAL: Final = "Is a proxy or a captive portal in between? Open a web page in a browser, then try again."
 
 AMBIGUOUS: Final = frozenset({500, 502, 503, 504})
 """A gateway may answer these after the service behind it has accepted the request."""
@@ -129,17 +134,21 @@ class Session:
         *,
         secrets: tuple[Secret, ...] = (),
         extra: tuple[retry.Rule, ...] = (),
-        stop: Callable[[BaseException], bool] | None = None,
     ) -> T:
         """Run one SDK call, again while its failure may pass. Raises the ProviderError the failure stands for."""
         try:
             with within(self.settings.retry_deadline):
-                return retry.repeat(action, self._fault, extra=extra, stop=stop, note=self.transport.note)
+                return retry.repeat(action, self._fault, extra=extra, note=self.transport.note)
         except ProviderError:
             raise
         except Exception as error:
             fault = fault_of(error)
-            if fault.kind is Kind.OTHER and not isinstance(error, HttpResponseError | OSError):
+            if fault.kind is Kind.OTHER and isinstance(error, UNREADABLE):
+                # Its own text may quote the answer, and the answer may hold a password.
+                raise AzureError(
+                    f"cannot {doing}: {self.host} answered what is not an answer", remedy=PORTAL
+                ) from error
+            if fault.kind is Kind.OTHER and not isinstance(error, OSError):
                 raise
             raise error_for(fault, doing, self.host, secrets) from error
 
@@ -156,18 +165,22 @@ class Session:
 
         Where the answer got lost, ``accepted`` looks whether Azure did it all the same; None means it did.
         """
-        doubtful: list[bool] = []
+        doubtful: list[Exception] = []
 
         def once() -> Answer | None:
             if doubtful:
+                try:
+                    if accepted():
+                        return None
+                except ProviderError as error:
+                    # Not knowing is no reason to send it again, and no better explanation either.
+                    raise doubtful[-1] from error
                 doubtful.clear()
-                if accepted():
-                    return None
             try:
                 return action()
             except Exception as error:
                 if is_doubtful(fault_of(error)):
-                    doubtful.append(True)
+                    doubtful.append(error)
                 raise
 
         return self.call(doing, once, secrets=secrets, extra=extra)

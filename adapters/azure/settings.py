@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from statemachine.errors import OptionError
 from statemachine.secret import Secret
@@ -63,9 +64,10 @@ class AzureSettings:
 def https_url(option: str, value: str) -> str:
     """``value`` as an https address; a bare host name is one too. Tokens never travel in the clear."""
     text = value.strip().rstrip("/")
-    if "://" not in text:
+    if ":/" not in value:
         text = f"https://{text}"
-    if not text.lower().startswith("https://") or len(text) == len("https://"):
+    parts = urlsplit(text)
+    if parts.scheme.lower() != "https" or not parts.hostname:
         raise OptionError(
             option, f"{value!r} is not an https:// address", remedy="Give an address that begins with https://."
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import ServiceRequestTimeoutError
+from azure.core.exceptions import HttpResponseError, ServiceRequestTimeoutError
 from azure.core.pipeline.transport import HttpTransport, RequestsTransport
 
 from adapters.azure.budget import left
@@ -97,7 +97,7 @@ class TokenTransport(TracedTransport):
         self._rules = rules
 
     def send(self, request: Any, **kwargs: Any) -> Any:
-        """Send until the answer is one that stands."""
+        """Send until the answer is one that stands. Raises HttpResponseError for one that might have passed."""
 
         def once() -> Any:
             response = super(TokenTransport, self).send(request, **dict(kwargs))
@@ -118,7 +118,8 @@ class TokenTransport(TracedTransport):
                 note=self.note,
             )
         except _AnswerError as last:
-            return last.response
+            # As an exception, because msal forgets the response of a 5xx and reports refused credentials.
+            raise HttpResponseError(response=last.response) from None
 
 
 class _AnswerError(Exception):

@@ -19,6 +19,7 @@ from adapters.azure.session import Answer, Session
 from statemachine.errors import DeadlineError, GroupMissingError, ProviderError, ProvisioningError
 from statemachine.events import GroupRef
 from statemachine.ports import Presence
+from statemachine.secret import Secret, scrub
 
 GROWTH: Final = 1.3
 OPERATION_EVERY: Final = 3
@@ -71,11 +72,20 @@ def wait(session: Session, ref: GroupRef, doing: str, judge: Judge, *, accepted:
         interval = min(settings.poll_ceiling, interval * GROWTH)
 
 
-def until_running(session: Session, ref: GroupRef, doing: str, *, before: Observed | None = None, fresh: bool) -> Judge:
+def until_running(
+    session: Session,
+    ref: GroupRef,
+    doing: str,
+    *,
+    before: Observed | None = None,
+    fresh: bool,
+    secrets: tuple[Secret, ...] = (),
+) -> Judge:
     """Content when the container's process runs.
 
     ``before`` is what was seen before the request: until Azure shows something else, or ``settle`` seconds
     have passed, it counts as old news. ``fresh`` says that a PUT was accepted, so a 404 is old news too.
+    ``secrets`` are masked in what the container printed.
     """
     settle = session.settings.settle
     known = set(before.events) if before else set()
@@ -93,7 +103,7 @@ def until_running(session: Session, ref: GroupRef, doing: str, *, before: Observ
             return False
         reason = verdict.of_group(seen, news, doing)
         if isinstance(reason, ProvisioningError) and seen.presence is not Presence.FAILED:
-            reason = verdict.of_group(seen, news, doing, last_output(session, ref))
+            reason = verdict.of_group(seen, news, doing, scrub(last_output(session, ref), *secrets))
         if reason:
             raise reason
         return False

@@ -1,0 +1,82 @@
+"""Who is trusted, who cannot be reached, and how fast that is said."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from adapters.azure import AzureSettings
+from adapters.azure.trust import trusted
+from emulator.testing import Running
+from statemachine.errors import OptionError, UnavailableError
+from statemachine.events import GroupRef
+from statemachine.ports import Presence
+
+
+def test_the_order_of_the_variables(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.touch()
+    two.touch()
+    assert trusted({}) is True
+    assert trusted({"SSL_CERT_FILE": str(one)}) == str(one)
+    assert trusted({"SSL_CERT_FILE": str(one), "REQUESTS_CA_BUNDLE": str(two)}) == str(two)
+    with pytest.raises(OptionError, match="SSL_CERT_FILE"):
+        trusted({"SSL_CERT_FILE": str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_either_variable_serves_tokens_and_resources(
+    line, clean: Running, ref: GroupRef, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, clean.ca_file)
+    assert line().groups.look(ref).presence is Presence.ABSENT
+
+
+def test_an_untrusted_server_is_said_at_once(line, ref: GroupRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    import certifi
+
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
+    one = line(retry_deadline=60)
+    begun = time.monotonic()
+    with pytest.raises(UnavailableError) as caught:
+        one.groups.look(ref)
+    assert time.monotonic() - begun < 3
+    assert "certificate of 127.0.0.1 is not trusted" in str(caught.value)
+    assert "REQUESTS_CA_BUNDLE" in str(caught.value)
+    assert len([text for text in one.traced if "openid" in text]) == 1, "asked once, no more"
+
+
+def test_nobody_listens(line, ref: GroupRef) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"https://127.0.0.1:{probe.getsockname()[1]}"
+    with pytest.raises(UnavailableError, match=r"127\.0\.0\.1 cannot be reached: connection refused"):
+        line(authority_host=address, retry_deadline=2).groups.look(ref)
+
+
+def test_no_such_host(line, ref: GroupRef) -> None:
+    with pytest.raises(UnavailableError, match=r"no-such-host\.invalid cannot be reached"):
+        line(authority_host="https://no-such-host.invalid", retry_deadline=2).groups.look(ref)
+
+
+def test_tokens_go_over_tls_only() -> None:
+    with pytest.raises(OptionError, match="AZURE_RESOURCE_MANAGER_URL"):
+        _ = AzureSettings(subscription="s", resource_manager_url="http://127.0.0.1:1").manager_url
+    with pytest.raises(OptionError, match="AZURE_AUTHORITY_HOST"):
+        _ = AzureSettings(subscription="s", authority_host="https://").authority
+    assert AzureSettings(subscription="s", authority_host="login.example/").authority == "https://login.example"
+    assert AzureSettings(subscription="s").scope == "https://management.azure.com/.default"
+
+
+def test_an_operation_elsewhere_gets_no_token(line, clean: Running) -> None:
+    from adapters.azure.session import Session
+
+    session = Session(line().settings)
+    assert session.operation("https://elsewhere.invalid/operations/1") is None
+    assert session.operation(clean.url.replace("https", "http")) is None
+    session.close()
