@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import traceback
 import uuid
 
 from aiohttp import web
@@ -49,61 +48,82 @@ class App:
             return await self._run(request, "Imds_Token", {}, None, entra.imds)
         return web.Response(status=404)
 
-    async def _run(self, request: web.BaseRequest, operation: str, params: dict[str, str],
-                   route: Route | None, handler: Handler | None, *,
-                   known_path: bool = False) -> web.StreamResponse:  # fmt: skip
+    async def _run(
+        self,
+        request: web.BaseRequest,
+        operation: str,
+        params: dict[str, str],
+        route: Route | None,
+        handler: Handler | None,
+        *,
+        known_path: bool = False,
+    ) -> web.StreamResponse:
         emulator = self.emulator
         entry = emulator.journal.begin(
-            operation, request.method, request.path, request.query.get("api-version", ""),
+            operation,
+            request.method,
+            request.path,
+            request.query.get("api-version", ""),
             id(request.transport) & 0xFFFFFFFF,
-        )  # fmt: skip
+        )
         call = Call(emulator, request, operation, params, entry)
         entry.request_id = call.request_id
         started = time.perf_counter()
         response: web.StreamResponse | None = None
         try:
-            response = await self._answer(call, route, handler, known_path)
-        except faults.Dropped:
+            response = await self._answer(call, route, handler, known_path=known_path)
+        except faults.DroppedError:
             entry.code = entry.code or "dropped"
             return web.Response(status=500)
         finally:
             entry.milliseconds = round((time.perf_counter() - started) * 1000, 3)
             if response is not None:
                 entry.status = response.status
-            log.info("%s %s %s -> %s %s %.1f ms", operation, request.method, request.path,
-                     entry.status, entry.code, entry.milliseconds)  # fmt: skip
+            log.info(
+                "%s %s %s -> %s %s %.1f ms",
+                operation,
+                request.method,
+                request.path,
+                entry.status,
+                entry.code,
+                entry.milliseconds,
+            )
         return response
 
-    async def _answer(self, call: Call, route: Route | None, handler: Handler | None,
-                      known_path: bool) -> web.StreamResponse:  # fmt: skip
+    async def _answer(
+        self, call: Call, route: Route | None, handler: Handler | None, *, known_path: bool
+    ) -> web.StreamResponse:
         arm = call.operation == "Unknown" or route is not None
         try:
             if call.operation not in ("Exec_WebSocket", "Attach_WebSocket"):
                 call.body = await _body(call.request)
             response = await self._strike(call, "request")
             if response is None:
-                response = await self._handle(call, route, handler, known_path)
+                response = await self._handle(call, route, handler, known_path=known_path)
                 response = await self._strike(call, "response") or response
         except ArmError as error:
             call.entry.code = error.code
             response = error.response()
-        except (asyncio.CancelledError, faults.Dropped, ConnectionError):
+        except (asyncio.CancelledError, faults.DroppedError, ConnectionError):
             raise
         except Exception:
-            log.error("%s failed\n%s", call.operation, traceback.format_exc())
+            log.exception("%s failed", call.operation)
             response = arm_error(
-                "InternalServerError", time=stamp(now()), activity=call.request_id,
+                "InternalServerError",
+                time=stamp(now()),
+                activity=call.request_id,
                 correlation=uuid.uuid4(),
-            ).response()  # fmt: skip
+            ).response()
         if arm and not response.prepared:
             gate.decorate(call, response, route.kind if route else "reads")
         return response
 
-    async def _handle(self, call: Call, route: Route | None, handler: Handler | None,
-                      known_path: bool) -> web.StreamResponse:  # fmt: skip
+    async def _handle(
+        self, call: Call, route: Route | None, handler: Handler | None, *, known_path: bool
+    ) -> web.StreamResponse:
         if handler is None:
             gate.authenticate(call)
-            raise gate.unknown(call, known_path)
+            raise gate.unknown(call, known_path=known_path)
         if route is not None:
             gate.authenticate(call)
             gate.check_version(call, route)

@@ -53,9 +53,12 @@ Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 def reply(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """A JSON answer."""
     return web.Response(
-        body=msgspec.json.encode(body), status=status, headers=headers,
-        content_type="application/json", charset="utf-8",
-    )  # fmt: skip
+        body=msgspec.json.encode(body),
+        status=status,
+        headers=headers,
+        content_type="application/json",
+        charset="utf-8",
+    )
 
 
 def empty(status: int, headers: dict[str, str] | None = None) -> web.Response:

@@ -26,22 +26,32 @@ from emulator.tls import write_private
 Command = Callable[..., Any]
 _OPTIONS = (
     click.option("--port", type=int, default=None, help="Port of ARM and Entra; 0 takes a free one."),
-    click.option("--state-dir", type=click.Path(path_type=Path), default=None,
-                 help="Folder for certificates and containers (default: a temporary one)."),
+    click.option(
+        "--state-dir",
+        type=click.Path(path_type=Path),
+        default=None,
+        help="Folder for certificates and containers (default: a temporary one).",
+    ),
     click.option("--preset", type=click.Choice(sorted(PRESETS)), default="fast", show_default=True),
     click.option("--strict", is_flag=True, help="Short for --preset strict."),
     click.option("--isolation", type=click.Choice(["auto", "namespaces", "process"]), default=None),
-    click.option("--image", "images", multiple=True, metavar="NAME=ROOTFS[:USER]",
-                 help="Serve an image from a root file system."),
+    click.option(
+        "--image", "images", multiple=True, metavar="NAME=ROOTFS[:USER]", help="Serve an image from a root file system."
+    ),
     click.option("--imds", is_flag=True, help="Open a managed-identity endpoint (plain HTTP)."),
     click.option("--rtt-ms", type=float, default=None, help="Added round-trip time of the line."),
     click.option("--mbit", type=float, default=None, help="Bandwidth of the line, Mbit/s."),
     click.option("--link", is_flag=True, help="Put a line in front that can be shaped later."),
-    click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE",
-                 help="Any setting, e.g. --set exec.cap=10 (docs/emulator.md lists them)."),
+    click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Any setting, e.g. --set exec.cap=10 (docs/emulator.md lists them).",
+    ),
     click.option("--config", type=click.File("rb"), default=None, help="Settings as JSON; - is stdin."),
     click.option("--verbose", is_flag=True, help="Log every request to stderr."),
-)  # fmt: skip
+)
 
 
 def _shared(command: Command) -> Command:
@@ -57,10 +67,14 @@ def main() -> None:
 
 @main.command()
 @_shared
-@click.option("--env-file", type=click.Path(path_type=Path), default=None,
-              help="Also write the environment there (mode 0600), once ready.")  # fmt: skip
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Also write the environment there (mode 0600), once ready.",
+)
 @click.option("--die-with-parent", is_flag=True, help="End when the starting process ends.")
-def serve(env_file: Path | None, die_with_parent: bool, **options: Any) -> None:
+def serve(*, env_file: Path | None, die_with_parent: bool, **options: Any) -> None:
     """Serve until SIGTERM or SIGINT; prints the environment clients need."""
 
     def ready(server: Server) -> None:
@@ -106,8 +120,9 @@ def _settings(options: Mapping[str, Any]) -> Settings:
 def _guarded(options: Mapping[str, Any], work: Callable[[Server], Any]) -> int:
     logging.basicConfig(
         level=logging.INFO if options["verbose"] else logging.WARNING,
-        format="%(asctime)s %(name)s %(message)s", stream=sys.stderr,
-    )  # fmt: skip
+        format="%(asctime)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
     try:
         settings = _settings(options)
     except (msgspec.ValidationError, msgspec.DecodeError, ValueError) as problem:

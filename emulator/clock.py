@@ -10,7 +10,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def stamp(moment: datetime, fraction: bool = True) -> str:
+def stamp(moment: datetime, *, fraction: bool = True) -> str:
     """RFC 3339 with milliseconds, or whole seconds."""
     text = moment.isoformat(timespec="milliseconds" if fraction else "seconds")
     return text.replace("+00:00", "Z")

@@ -21,7 +21,7 @@ Body = dict[str, Any]
 Answer = Awaitable[Any]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A control request that makes no sense; the text says why."""
 
 
@@ -38,13 +38,17 @@ async def handle(emulator: Emulator, request: web.BaseRequest) -> web.StreamResp
         raw = await request.read()
         body = msgspec.json.decode(raw, type=dict[str, Any]) if raw else dict(request.query)
         return reply(await action(emulator, body))
-    except (Refused, ArmError, msgspec.MsgspecError, KeyError, TypeError, ValueError) as problem:
+    except (RefusedError, ArmError, msgspec.MsgspecError, KeyError, TypeError, ValueError) as problem:
         return reply({"error": f"{type(problem).__name__}: {problem}"}, 400)
 
 
 async def _health(emulator: Emulator, _: Body) -> Any:
-    return {"ok": True, "isolation": emulator.place.level, "registration": emulator.registration,
-            "sessions": len(emulator.sessions.open)}  # fmt: skip
+    return {
+        "ok": True,
+        "isolation": emulator.place.level,
+        "registration": emulator.registration,
+        "sessions": len(emulator.sessions.open),
+    }
 
 
 async def _settings(emulator: Emulator, _: Body) -> Any:
@@ -70,8 +74,11 @@ async def _clear_faults(emulator: Emulator, body: Body) -> Any:
 async def _requests(emulator: Emulator, body: Body) -> Any:
     entries = emulator.journal.entries(int(body.get("since", 0)))
     wanted = body.get("operation")
-    return {"last": emulator.journal.last, "connections": emulator.journal.connections,
-            "requests": [e for e in entries if not wanted or e.operation == wanted]}  # fmt: skip
+    return {
+        "last": emulator.journal.last,
+        "connections": emulator.journal.connections,
+        "requests": [e for e in entries if not wanted or e.operation == wanted],
+    }
 
 
 async def _exec_options(emulator: Emulator, body: Body) -> Any:
@@ -83,7 +90,7 @@ async def _exec_options(emulator: Emulator, body: Body) -> Any:
 
 async def _link_options(emulator: Emulator, body: Body) -> Any:
     if not emulator.settings.link.enabled:
-        raise Refused("start the emulator with --link (link.enabled) to shape its line")
+        raise RefusedError("start the emulator with --link (link.enabled) to shape its line")
     fresh = changed(emulator.settings.link, body)
     for name in fresh.__struct_fields__:
         setattr(emulator.settings.link, name, getattr(fresh, name))
@@ -107,7 +114,7 @@ async def _permissions(emulator: Emulator, body: Body) -> Any:
     wanted = body.get("client_id")
     found = [p for p in principals if not wanted or p.client_id == wanted]
     if not found:
-        raise Refused(f"no principal {wanted}")
+        raise RefusedError(f"no principal {wanted}")
     for principal in found:
         principal.denied = [str(item) for item in body.get("denied", principal.denied)]
         principal.allowed = [str(item) for item in body.get("allowed", principal.allowed)]
@@ -126,10 +133,13 @@ async def _registration(emulator: Emulator, body: Body) -> Any:
 
 async def _sessions(emulator: Emulator, _: Body) -> Any:
     return {
-        "open": [{"id": t.id, "group": t.group.name, "container": t.container.name,
-                  "kind": t.kind} for t in emulator.sessions.open.values()],
-        "issued": len(emulator.sessions.tickets), "drops": emulator.sessions.drops,
-    }  # fmt: skip
+        "open": [
+            {"id": t.id, "group": t.group.name, "container": t.container.name, "kind": t.kind}
+            for t in emulator.sessions.open.values()
+        ],
+        "issued": len(emulator.sessions.tickets),
+        "drops": emulator.sessions.drops,
+    }
 
 
 # The outside world
@@ -138,10 +148,13 @@ async def _sessions(emulator: Emulator, _: Body) -> Any:
 def _group(emulator: Emulator, body: Body) -> Group:
     wanted = str(body["group"]).lower()
     rg = str(body.get("resource_group", "")).lower()
-    found = [g for g in emulator.store.groups.values()
-             if g.name.lower() == wanted and (not rg or g.resource_group.lower() == rg)]  # fmt: skip
+    found = [
+        g
+        for g in emulator.store.groups.values()
+        if g.name.lower() == wanted and (not rg or g.resource_group.lower() == rg)
+    ]
     if len(found) != 1:
-        raise Refused(f"{len(found)} groups are named {wanted}")
+        raise RefusedError(f"{len(found)} groups are named {wanted}")
     return found[0]
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table reads best with one line an entry; Azure's sentences stay whole
 """Entra ID: tokens for service principals, and what clients ask before they want one."""
 
 from __future__ import annotations
@@ -16,15 +17,50 @@ from emulator.tokens import ARM_AUDIENCES, OTHER_AUDIENCES
 
 # error, number, HTTP status, text: as Entra words them.
 PROBLEMS: dict[str, tuple[str, int, int, str]] = {
-    "secret": ("invalid_client", 7000215, 401, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{client}'."),
-    "client": ("unauthorized_client", 700016, 400, "Application with identifier '{client}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."),
-    "tenant": ("invalid_request", 90002, 400, "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant."),
-    "resource": ("invalid_resource", 500011, 400, "The resource principal named {resource} was not found in the tenant named {tenant}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant."),
-    "scope": ("invalid_scope", 1002012, 400, "The provided value for scope {resource} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI)."),
+    "secret": (
+        "invalid_client",
+        7000215,
+        401,
+        "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{client}'.",
+    ),
+    "client": (
+        "unauthorized_client",
+        700016,
+        400,
+        "Application with identifier '{client}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.",
+    ),
+    "tenant": (
+        "invalid_request",
+        90002,
+        400,
+        "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant.",
+    ),
+    "resource": (
+        "invalid_resource",
+        500011,
+        400,
+        "The resource principal named {resource} was not found in the tenant named {tenant}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.",
+    ),
+    "scope": (
+        "invalid_scope",
+        1002012,
+        400,
+        "The provided value for scope {resource} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).",
+    ),
     "grant": ("unsupported_grant_type", 70003, 400, "The app requested an unsupported grant type '{grant}'."),
-    "no_secret": ("invalid_client", 7000216, 401, "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type."),
-    "no_client": ("invalid_request", 900144, 400, "The request body must contain the following parameter: 'client_id'."),
-}  # fmt: skip
+    "no_secret": (
+        "invalid_client",
+        7000216,
+        401,
+        "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
+    ),
+    "no_client": (
+        "invalid_request",
+        900144,
+        400,
+        "The request body must contain the following parameter: 'client_id'.",
+    ),
+}
 
 
 def _problem(call: Call, name: str, **fields: str) -> web.Response:
@@ -32,13 +68,21 @@ def _problem(call: Call, name: str, **fields: str) -> web.Response:
     trace, correlation = str(uuid.uuid4()), str(uuid.uuid4())
     moment = now().strftime("%Y-%m-%d %H:%M:%SZ")
     call.entry.code = f"AADSTS{number}"
-    description = (f"AADSTS{number}: {text.format(**fields)} Trace ID: {trace} Correlation ID: "
-                   f"{correlation} Timestamp: {moment}")  # fmt: skip
-    return reply({
-        "error": error, "error_description": description, "error_codes": [number],
-        "timestamp": moment, "trace_id": trace, "correlation_id": correlation,
-        "error_uri": f"{call.base}/error?code={number}",
-    }, status)  # fmt: skip
+    description = (
+        f"AADSTS{number}: {text.format(**fields)} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {moment}"
+    )
+    return reply(
+        {
+            "error": error,
+            "error_description": description,
+            "error_codes": [number],
+            "timestamp": moment,
+            "trace_id": trace,
+            "correlation_id": correlation,
+            "error_uri": f"{call.base}/error?code={number}",
+        },
+        status,
+    )
 
 
 def issuer(call: Call) -> str:
@@ -84,8 +128,9 @@ async def token(call: Call) -> web.StreamResponse:
         return _problem(call, "resource", resource=wanted, tenant=tenant)
     minted = call.emulator.tokens.mint(principal, target, issuer(call))
     lasts = minted["expires_in"]
-    return reply({"token_type": "Bearer", "expires_in": lasts, "ext_expires_in": lasts,
-                  "access_token": minted["token"]})  # fmt: skip
+    return reply(
+        {"token_type": "Bearer", "expires_in": lasts, "ext_expires_in": lasts, "access_token": minted["token"]}
+    )
 
 
 def _principal(principals: list[Principal], client: str) -> Principal | None:
@@ -123,12 +168,13 @@ async def openid(call: Call) -> web.StreamResponse:
 async def discovery(call: Call) -> web.StreamResponse:
     """Instance discovery: this host is an authority of its own."""
     host = call.request.host
-    return reply({
-        "tenant_discovery_endpoint":
-            f"{call.base}/{call.emulator.settings.tenant_id}/v2.0/.well-known/openid-configuration",
-        "api-version": "1.1",
-        "metadata": [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}],
-    })  # fmt: skip
+    return reply(
+        {
+            "tenant_discovery_endpoint": f"{call.base}/{call.emulator.settings.tenant_id}/v2.0/.well-known/openid-configuration",
+            "api-version": "1.1",
+            "metadata": [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}],
+        }
+    )
 
 
 async def keys(call: Call) -> web.StreamResponse:
@@ -140,29 +186,34 @@ async def imds(call: Call) -> web.StreamResponse:
     """GET /metadata/identity/oauth2/token: a managed identity's token, over plain HTTP."""
     request = call.request
     if request.headers.get("Metadata", "").lower() != "true":
-        return reply({"error": "invalid_request",
-                      "error_description": "Required metadata header not specified"}, 400)  # fmt: skip
+        return reply({"error": "invalid_request", "error_description": "Required metadata header not specified"}, 400)
     query = request.query
     if not query.get("api-version") or not query.get("resource"):
-        return reply({"error": "invalid_request",
-                      "error_description": "Required query variable 'resource' is missing"}, 400)  # fmt: skip
+        return reply(
+            {"error": "invalid_request", "error_description": "Required query variable 'resource' is missing"}, 400
+        )
     managed = [p for p in call.emulator.settings.principals if p.managed]
     wanted = query.get("client_id") or query.get("object_id") or query.get("msi_res_id")
     if wanted:
-        managed = [p for p in managed
-                   if wanted.lower() in (p.client_id.lower(), p.object_id.lower(), p.name.lower())]  # fmt: skip
+        managed = [p for p in managed if wanted.lower() in (p.client_id.lower(), p.object_id.lower(), p.name.lower())]
     if not managed:
         return reply({"error": "invalid_request", "error_description": "Identity not found"}, 400)
     target = audience(call, query["resource"])
     if target is None:
         return reply({"error": "invalid_resource", "error_description": "AADSTS500011"}, 400)
     minted = call.emulator.tokens.mint(managed[0], target, issuer(call))
-    return reply({
-        "access_token": minted["token"], "client_id": managed[0].client_id,
-        "expires_in": str(minted["expires_in"]), "expires_on": str(minted["expires_on"]),
-        "ext_expires_in": str(minted["expires_in"]), "not_before": str(minted["now"]),
-        "resource": query["resource"], "token_type": "Bearer",
-    })  # fmt: skip
+    return reply(
+        {
+            "access_token": minted["token"],
+            "client_id": managed[0].client_id,
+            "expires_in": str(minted["expires_in"]),
+            "expires_on": str(minted["expires_on"]),
+            "ext_expires_in": str(minted["expires_in"]),
+            "not_before": str(minted["now"]),
+            "resource": query["resource"],
+            "token_type": "Bearer",
+        }
+    )
 
 
 _WELL_KNOWN = (".well-known", "openid-configuration")

@@ -61,8 +61,7 @@ class Faults:
         """The first rule that applies to this call now; it is counted."""
         for rule in self._rules:
             if rule.stage not in stages or not (
-                fnmatch.fnmatchcase(operation, rule.operation)
-                and fnmatch.fnmatchcase(path.lower(), rule.path.lower())
+                fnmatch.fnmatchcase(operation, rule.operation) and fnmatch.fnmatchcase(path.lower(), rule.path.lower())
             ):
                 continue
             if rule.skip > 0:
@@ -75,7 +74,7 @@ class Faults:
         return None
 
 
-class Dropped(Exception):
+class DroppedError(Exception):
     """The connection was cut: there is nobody to answer."""
 
 
@@ -98,21 +97,20 @@ async def apply(rule: Fault, request: web.BaseRequest) -> web.Response | None:
     if rule.drop == "hang":
         await asyncio.Event().wait()
     if rule.drop == "truncate" and transport is not None:
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4096\r\n\r\n{\"val"
+        head = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4096\r\n\r\n{"val'
         transport.write(head)
         await asyncio.sleep(0.05)
         transport.close()
-        raise Dropped
+        raise DroppedError
     if rule.drop == "close" and transport is not None:
         transport.close()
-        raise Dropped
+        raise DroppedError
     if rule.drop == "reset":
         reset(transport)
-        raise Dropped
+        raise DroppedError
     if not rule.status:
         return None
     if rule.body is not None:
         return web.Response(status=rule.status, text=rule.body, headers=rule.headers)
-    error: dict[str, Any] = {"code": rule.code or "InternalServerError",
-                             "message": rule.message or "Injected fault."}  # fmt: skip
+    error: dict[str, Any] = {"code": rule.code or "InternalServerError", "message": rule.message or "Injected fault."}
     return web.json_response({"error": error}, status=rule.status, headers=rule.headers)

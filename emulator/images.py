@@ -11,13 +11,31 @@ from emulator.settings import Image, Registry, Settings
 
 # Public images served from the host's own file system when nothing else is mapped.
 PUBLIC = (
-    "mcr.microsoft.com/devcontainers/*", "mcr.microsoft.com/vscode/devcontainers/*",
-    "mcr.microsoft.com/azuredocs/*", "mcr.microsoft.com/azure-cli*", "mcr.microsoft.com/cbl-mariner/*",
-    "mcr.microsoft.com/azurelinux/*", "mcr.microsoft.com/oss/*",
-    "ghcr.io/loft-sh/dockerless*", "ghcr.io/loft-sh/*", "ghcr.io/skevetter/*",
-    "debian*", "*/debian*", "ubuntu*", "*/ubuntu*", "alpine*", "*/alpine*", "busybox*", "*/busybox*",
-    "python*", "golang*", "node*", "nginx*", "*/nginx*", "docker.io/library/*",
-)  # fmt: skip
+    "mcr.microsoft.com/devcontainers/*",
+    "mcr.microsoft.com/vscode/devcontainers/*",
+    "mcr.microsoft.com/azuredocs/*",
+    "mcr.microsoft.com/azure-cli*",
+    "mcr.microsoft.com/cbl-mariner/*",
+    "mcr.microsoft.com/azurelinux/*",
+    "mcr.microsoft.com/oss/*",
+    "ghcr.io/loft-sh/dockerless*",
+    "ghcr.io/loft-sh/*",
+    "ghcr.io/skevetter/*",
+    "debian*",
+    "*/debian*",
+    "ubuntu*",
+    "*/ubuntu*",
+    "alpine*",
+    "*/alpine*",
+    "busybox*",
+    "*/busybox*",
+    "python*",
+    "golang*",
+    "node*",
+    "nginx*",
+    "*/nginx*",
+    "docker.io/library/*",
+)
 # Their default command where it is not a shell that ends at once without a terminal.
 SERVING = ("*aci-helloworld*", "*nginx*")
 _IDLE = ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"]
@@ -41,11 +59,9 @@ class Catalogue:
         return image
 
     def _image(self, name: str) -> Image | None:
-        plain = name.split("@")[0]
+        plain = name.split("@", maxsplit=1)[0]
         for image in self._mapped:
-            if fnmatch.fnmatchcase(plain, image.name) or fnmatch.fnmatchcase(
-                plain, image.name + ":*"
-            ):
+            if fnmatch.fnmatchcase(plain, image.name) or fnmatch.fnmatchcase(plain, image.name + ":*"):
                 return image
         if any(fnmatch.fnmatchcase(plain, pattern) for pattern in PUBLIC):
             idle = any(fnmatch.fnmatchcase(plain, pattern) for pattern in SERVING)
@@ -53,15 +69,14 @@ class Catalogue:
         return None
 
     def _check_registry(self, name: str, group: str, credentials: list[dict[str, Any]]) -> None:
-        server = name.split("/")[0]
+        server = name.split("/", maxsplit=1)[0]
         registry = next((r for r in self._registries if r.server == server), None)
         if registry is None:
             return
         given = next((c for c in credentials if c.get("server") == server), None)
         if given is not None and given.get("identity"):
             if not _same_id(str(given["identity"]), registry.identity):
-                raise arm_error("InvalidImageRegistryIdentity", identity=given["identity"],
-                                image=name, name=group)  # fmt: skip
+                raise arm_error("InvalidImageRegistryIdentity", identity=given["identity"], image=name, name=group)
             return
         if not _accepted(registry, given):
             raise arm_error("InaccessibleImage", image=name, name=group)

@@ -33,8 +33,9 @@ STOPPED = "Container stopped per client request"
 class Lifecycle:
     """Moves groups between their states."""
 
-    def __init__(self, settings: Settings, store: Store, place: Place, images: Catalogue,
-                 faults: Faults, state: Path) -> None:  # fmt: skip
+    def __init__(
+        self, settings: Settings, *, store: Store, place: Place, images: Catalogue, faults: Faults, state: Path
+    ) -> None:
         self._settings = settings
         self._store = store
         self._place = place
@@ -53,7 +54,7 @@ class Lifecycle:
         group.stopped = False
         group.provisioning = "Pending"
         group.events = []
-        group.task = self._run(group, self._provision(group, operation, rule, fresh))
+        group.task = self._run(group, self._provision(group, operation, rule, fresh=fresh))
         return operation
 
     def begin_restart(self, group: Group) -> Operation:
@@ -164,15 +165,16 @@ class Lifecycle:
         s = base64.urlsafe_b64encode(secrets.token_bytes(256)).decode().rstrip("=")
         h = base64.urlsafe_b64encode(hashlib.sha256(padding).digest()).decode().rstrip("=")
         operation = Operation(
-            id=str(uuid.uuid4()), resource_id=group.id, location=group.location,
+            id=str(uuid.uuid4()),
+            resource_id=group.id,
+            location=group.location,
             signature=f"t={time.time_ns() // 100}&c={c}&s={s}&h={h}" if padding else "",
             events=group.events,
-        )  # fmt: skip
+        )
         self._store.operations[operation.id] = operation
         return operation
 
-    async def _provision(self, group: Group, operation: Operation, rule: Fault | None,
-                         fresh: bool) -> None:  # fmt: skip
+    async def _provision(self, group: Group, operation: Operation, rule: Fault | None, *, fresh: bool) -> None:
         timings = self._settings.timings
         for container in group.containers + group.init_containers:
             await container.stop("")
@@ -185,8 +187,9 @@ class Lifecycle:
                     await asyncio.Event().wait()
                 if rule is not None:
                     await asyncio.sleep(timings.provision)
-                    raise MountError(rule.code or "InsufficientCapacity.", rule.message or _CAPACITY.format(
-                        location=group.location))  # fmt: skip
+                    raise MountError(
+                        rule.code or "InsufficientCapacity.", rule.message or _CAPACITY.format(location=group.location)
+                    )
                 await self._bring_up(group, operation)
         except (MountError, TimeoutError, SandboxError) as problem:
             name = problem.event if isinstance(problem, MountError) else "ProvisioningTimeout"
@@ -201,11 +204,12 @@ class Lifecycle:
         self._containers(group)
         slowest = max((c.image.pull_seconds for c in group.containers), default=0.0)
         await asyncio.sleep(timings.provision + slowest)
-        while True:
+        volumes: dict[str, Path] | None = None
+        while volumes is None:
             try:
-                volumes = await prepare_volumes(self._folder(group), group, self._settings.shares,
-                                                self._state / "shares")  # fmt: skip
-                break
+                volumes = await prepare_volumes(
+                    self._folder(group), group, self._settings.shares, self._state / "shares"
+                )
             except MountError as problem:
                 # The platform goes on trying until the provisioning timeout.
                 add_event(group.events, problem.event, str(problem), "Warning")
@@ -234,12 +238,10 @@ class Lifecycle:
             spec = item["properties"]
             image = self._images.find(spec["image"], properties["osType"], group.name, credentials)
             folder = self._folder(group) / item["name"].lower()
-            return Container(item["name"], spec, image, self._place, restart, hostname, {}, folder)
+            return Container(item["name"], spec, image, self._place, policy=restart, hostname=hostname, folder=folder)
 
         init_policy = "Never" if policy == "Never" else "OnFailure"
-        group.init_containers = [
-            make(item, init_policy) for item in properties.get("initContainers") or []
-        ]
+        group.init_containers = [make(item, init_policy) for item in properties.get("initContainers") or []]
         group.containers = [make(item, policy) for item in properties["containers"]]
 
     def _address(self, group: Group) -> None:
@@ -278,9 +280,10 @@ class Lifecycle:
         return self._state / "groups" / mark
 
     async def _wipe(self, group: Group) -> None:
-        await asyncio.to_thread(shutil.rmtree, self._folder(group), True)
+        await asyncio.to_thread(shutil.rmtree, self._folder(group), ignore_errors=True)
 
 
-_CAPACITY = ("The requested resource is not available in the location '{location}' at this "
-             "moment. Please retry with a different resource request or in another location.")  # fmt: skip
-
+_CAPACITY = (
+    "The requested resource is not available in the location '{location}' at this "
+    "moment. Please retry with a different resource request or in another location."
+)

@@ -100,7 +100,8 @@ class Shaper:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        assert task is not None
+        if task is None:
+            return
         self._tasks.add(task)
         try:
             await self._join(reader, writer)
@@ -111,9 +112,7 @@ class Shaper:
             writer.close()
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(
-            self._host, self._target, limit=_CHUNK
-        )
+        far_reader, far_writer = await asyncio.open_connection(self._host, self._target, limit=_CHUNK)
         loop = asyncio.get_running_loop()
         up = _Lane(self._link, far_writer, loop.time() + self._link.rtt_ms / 1000)
         down = _Lane(self._link, writer, loop.time())

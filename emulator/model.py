@@ -27,9 +27,14 @@ class Event:
 
     def render(self) -> dict[str, Any]:
         """As Azure shows it."""
-        return {"count": self.count, "firstTimestamp": stamp(self.first, False),
-                "lastTimestamp": stamp(self.last, False), "name": self.name,
-                "message": self.message, "type": self.kind}  # fmt: skip
+        return {
+            "count": self.count,
+            "firstTimestamp": stamp(self.first, fraction=False),
+            "lastTimestamp": stamp(self.last, fraction=False),
+            "name": self.name,
+            "message": self.message,
+            "type": self.kind,
+        }
 
 
 def add_event(events: list[Event], name: str, message: str, kind: str = "Normal") -> None:
@@ -93,8 +98,10 @@ class Group:
     @property
     def id(self) -> str:
         """The ARM resource id."""
-        return (f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
-                f"/providers/Microsoft.ContainerInstance/containerGroups/{self.name}")  # fmt: skip
+        return (
+            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.ContainerInstance/containerGroups/{self.name}"
+        )
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -130,8 +137,7 @@ class Group:
     @property
     def cores(self) -> float:
         """The sum of the requested CPUs."""
-        return sum(float(c["properties"]["resources"]["requests"]["cpu"])
-                   for c in self.properties["containers"])  # fmt: skip
+        return sum(float(c["properties"]["resources"]["requests"]["cpu"]) for c in self.properties["containers"])
 
     @property
     def spot(self) -> bool:
@@ -174,7 +180,8 @@ class Store:
     def groups_in(self, subscription: str, resource_group: str = "") -> list[Group]:
         """Container groups of a subscription or a resource group, by name."""
         found = [
-            group for (sub, rg, _), group in self.groups.items()
+            group
+            for (sub, rg, _), group in self.groups.items()
             if sub == subscription.lower() and (not resource_group or rg == resource_group.lower())
-        ]  # fmt: skip
+        ]
         return sorted(found, key=lambda group: group.name)

@@ -30,7 +30,6 @@ from emulator.settings import Settings
 from emulator.throttle import Throttle
 from emulator.tokens import Tokens
 
-
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -55,21 +54,28 @@ class Server:
         for principal in settings.principals:
             principal.secret = principal.secret or secrets.token_urlsafe(30)
             principal.object_id = principal.object_id or str(uuid.uuid4())
-        for left in ("groups",):  # of a run that was killed
-            await asyncio.to_thread(shutil.rmtree, self.state / left, True)
+        # What a run that was killed left behind.
+        await asyncio.to_thread(shutil.rmtree, self.state / "groups", ignore_errors=True)
         level = await probe(settings.isolation, self.state)
         context, self.ca_file = tls.make(self.state, settings.host)
         place = Place(level, (str(self.state),), settings.disk, settings.timings)
         store, faults, images = Store(), Faults(), Catalogue(settings)
         seed = settings.seed or secrets.randbits(64)
         self.emulator = Emulator(
-            settings=settings, state=self.state, place=place, random=random.Random(seed),
-            store=store, tokens=Tokens(settings), journal=Journal(settings.control.journal),
-            faults=faults, images=images, sessions=Sessions(settings.exec),
-            lifecycle=Lifecycle(settings, store, place, images, faults, self.state),
+            settings=settings,
+            state=self.state,
+            place=place,
+            random=random.Random(seed),  # noqa: S311 - frame borders, not secrets
+            store=store,
+            tokens=Tokens(settings),
+            journal=Journal(settings.control.journal),
+            faults=faults,
+            images=images,
+            sessions=Sessions(settings.exec),
+            lifecycle=Lifecycle(settings, store=store, place=place, images=images, faults=faults, state=self.state),
             throttle=Throttle(settings.control),
             registration="NotRegistered" if settings.control.start_unregistered else "Registered",
-        )  # fmt: skip
+        )
         for name, location in settings.resource_groups.items():
             key = (settings.subscription_id.lower(), name.lower())
             store.resource_groups[key] = ResourceGroup(name, location, {})
@@ -88,13 +94,11 @@ class Server:
         self._shapers.append(shaper)
         return await shaper.listen(port)
 
-    async def _serve(self, handler: Handle, context: ssl.SSLContext | None,
-                     port: int) -> int:  # fmt: skip
+    async def _serve(self, handler: Handle, context: ssl.SSLContext | None, port: int) -> int:
         runner = web.ServerRunner(web.Server(handler, keepalive_timeout=120, access_log=None))
         await runner.setup()
         self._runners.append(runner)
-        site = web.TCPSite(runner, self.settings.host, port, ssl_context=context,
-                           shutdown_timeout=0.5, backlog=512)  # fmt: skip
+        site = web.TCPSite(runner, self.settings.host, port, ssl_context=context, shutdown_timeout=0.5, backlog=512)
         await site.start()
         number: int = runner.addresses[0][1]
         return number
@@ -106,7 +110,8 @@ class Server:
 
     def environment(self) -> Mapping[str, str]:
         """What a client needs to be told: nothing but these variables."""
-        assert self.emulator is not None
+        if self.emulator is None:
+            raise RuntimeError("the server has not been started")
         settings = self.settings
         env = {
             "AZURE_AUTHORITY_HOST": self.url,
@@ -139,4 +144,4 @@ class Server:
         for runner in self._runners:
             with contextlib.suppress(Exception):
                 await runner.cleanup()
-        await asyncio.to_thread(shutil.rmtree, self.state / "groups", True)
+        await asyncio.to_thread(shutil.rmtree, self.state / "groups", ignore_errors=True)

@@ -14,8 +14,17 @@ import msgspec
 T = TypeVar("T", bound="_Section")
 
 
-LOCATIONS = ("eastus", "eastus2", "westus", "westus2", "westeurope", "northeurope",
-             "germanywestcentral", "uksouth", "southeastasia")  # fmt: skip
+LOCATIONS = (
+    "eastus",
+    "eastus2",
+    "westus",
+    "westus2",
+    "westeurope",
+    "northeurope",
+    "germanywestcentral",
+    "uksouth",
+    "southeastasia",
+)
 
 
 class _Section(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -205,23 +214,39 @@ class Settings(_Section):
 PRESETS: dict[str, dict[str, Any]] = {
     "instant": {
         "timings": {
-            "pending": 0.0, "provision": 0.02, "window": 0.0, "stop": 0.0, "restart": 0.02,
-            "delete": 0.0, "registration": 0.05, "resource_group_delete": 0.02,
-            "resource_group_retry_after": 0, "backoff_first": 0.1, "backoff_most": 1.0,
+            "pending": 0.0,
+            "provision": 0.02,
+            "window": 0.0,
+            "stop": 0.0,
+            "restart": 0.02,
+            "delete": 0.0,
+            "registration": 0.05,
+            "resource_group_delete": 0.02,
+            "resource_group_retry_after": 0,
+            "backoff_first": 0.1,
+            "backoff_most": 1.0,
         },
         "exec": {"abrupt_close": 0.0},
     },
     "fast": {},
     "strict": {
         "timings": {
-            "pending": 2.0, "provision": 9.0, "window": 10.0, "stop": 1.0, "restart": 5.0,
-            "delete": 4.0, "registration": 20.0, "resource_group_delete": 5.0,
-            "resource_group_retry_after": 15, "backoff_first": 10.0, "eventual_404": 1.0,
+            "pending": 2.0,
+            "provision": 9.0,
+            "window": 10.0,
+            "stop": 1.0,
+            "restart": 5.0,
+            "delete": 4.0,
+            "registration": 20.0,
+            "resource_group_delete": 5.0,
+            "resource_group_retry_after": 15,
+            "backoff_first": 10.0,
+            "eventual_404": 1.0,
         },
         "control": {"throttle_status": True},
         "exec": {"abrupt_close": 0.25},
     },
-}  # fmt: skip
+}
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class World:
         """Somebody else restarts the group."""
         self._do("restart", group)
 
-    def stuck(self, group: str, stuck: bool = True) -> None:
+    def stuck(self, group: str, *, stuck: bool = True) -> None:
         """The group stays in transition for ever, or no longer."""
         self._do("stuck", group, stuck=stuck)
 
@@ -130,8 +130,9 @@ class Control:
         """Change options of section ``timings``, ``control`` or ``limits``."""
         return dict(self.call("PATCH", section, options))
 
-    def permissions(self, *, denied: list[str] | None = None, allowed: list[str] | None = None,
-                    client_id: str | None = None) -> None:  # fmt: skip
+    def permissions(
+        self, *, denied: list[str] | None = None, allowed: list[str] | None = None, client_id: str | None = None
+    ) -> None:
         """What the principal (or all) may not do, and may do: globs over actions."""
         body: dict[str, Any] = {"denied": denied, "allowed": allowed, "client_id": client_id}
         self.call("POST", "permissions", {k: v for k, v in body.items() if v is not None})
@@ -167,9 +168,7 @@ class Running:
         self.url = env["AZURE_RESOURCE_MANAGER_URL"]
         self.ca_file = env["SSL_CERT_FILE"]
         self.subscription_id = env["AZURE_SUBSCRIPTION_ID"]
-        self.control = Control(
-            env["ACI_EMULATOR_CONTROL_URL"], env["ACI_EMULATOR_CONTROL_TOKEN"], self.ca_file
-        )
+        self.control = Control(env["ACI_EMULATOR_CONTROL_URL"], env["ACI_EMULATOR_CONTROL_TOKEN"], self.ca_file)
 
     def kill(self) -> None:
         """SIGKILL: what an emulator that crashes leaves behind is nothing, too."""
@@ -188,28 +187,43 @@ class Running:
 
 
 @contextlib.contextmanager
-def running_emulator(preset: str = "instant", *, verbose: bool = False,
-                     **options: Any) -> Iterator[Running]:  # fmt: skip
+def running_emulator(preset: str = "instant", *, verbose: bool = False, **options: Any) -> Iterator[Running]:
     """An emulator with these settings (``exec={"cap": 10}``, …), ended on leaving the block."""
     with tempfile.TemporaryDirectory(prefix="aci-emu-") as folder:
         state = Path(folder)
         env_file, errors_file = state / "env", state / "stderr"
         command = [
-            sys.executable, "-m", "emulator", "serve", "--preset", preset, "--config", "-",
-            "--state-dir", str(state / "state"), "--env-file", str(env_file), "--die-with-parent",
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "emulator",
+            "serve",
+            "--preset",
+            preset,
+            "--config",
+            "-",
+            "--state-dir",
+            str(state / "state"),
+            "--env-file",
+            str(env_file),
+            "--die-with-parent",
+        ]
         package_parent = str(Path(__file__).resolve().parents[1])
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(
-            filter(None, [package_parent, os.environ.get("PYTHONPATH", "")]))}  # fmt: skip
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH", "")])),
+        }
         with errors_file.open("wb") as errors:
             process = subprocess.Popen(
-                command + (["--verbose"] if verbose else []), stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL, stderr=None if verbose else errors, env=environment,
+                command + (["--verbose"] if verbose else []),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=None if verbose else errors,
+                env=environment,
                 start_new_session=True,
-            )  # fmt: skip
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(options).encode())
-        process.stdin.close()
+            )
+        if process.stdin is not None:
+            with process.stdin as settings:
+                settings.write(json.dumps(options).encode())
         deadline = time.monotonic() + 30
         while not env_file.exists():
             if process.poll() is not None or time.monotonic() > deadline:
@@ -225,5 +239,4 @@ def running_emulator(preset: str = "instant", *, verbose: bool = False,
 
 def _read_env(file: Path) -> dict[str, str]:
     lines = file.read_text().splitlines()
-    return {name: shlex.split(value)[0] if value else ""
-            for name, _, value in (line.partition("=") for line in lines)}  # fmt: skip
+    return {name: shlex.split(value)[0] if value else "" for name, _, value in (line.partition("=") for line in lines)}

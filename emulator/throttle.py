@@ -39,8 +39,9 @@ class Throttle:
         left_5m = self._control.throttle_per_5min - recent - 1
         left_1h = self._control.throttle_per_hour - len(self._spent) - 1
         if self._control.throttle_status and min(left_5m, left_1h) < 0:
-            wait = str(max(1, int(300 - (moment - self._spent[-self._control.throttle_per_5min]))
-                           if left_1h >= 0 else 60))  # fmt: skip
+            wait = str(
+                max(1, int(300 - (moment - self._spent[-self._control.throttle_per_5min])) if left_1h >= 0 else 60)
+            )
             raise arm_error("TooManyRequests", kind=kind, headers={"Retry-After": wait})
         self._spent.append(moment)
         return {

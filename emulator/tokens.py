@@ -15,11 +15,15 @@ from emulator.settings import Principal, Settings
 
 # Audiences ARM takes, in the forms clients ask for them.
 ARM_AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
-OTHER_AUDIENCES = ("https://storage.azure.com", "https://vault.azure.net",
-                   "https://graph.microsoft.com", "https://containerregistry.azure.net")  # fmt: skip
+OTHER_AUDIENCES = (
+    "https://storage.azure.com",
+    "https://vault.azure.net",
+    "https://graph.microsoft.com",
+    "https://containerregistry.azure.net",
+)
 
 
-class TokenProblem(Exception):
+class TokenError(Exception):
     """A token that is not accepted; the text says why, as ARM would."""
 
 
@@ -66,25 +70,25 @@ class Tokens:
         return {"token": token, "expires_in": lifetime, "expires_on": now + lifetime, "now": now}
 
     def verify(self, token: str, audiences: tuple[str, ...]) -> Caller:
-        """Check signature, times and audience of a bearer token; raises ``TokenProblem``."""
+        """Check signature, times and audience of a bearer token; raises ``TokenError``."""
         try:
             claims = jwt.decode(
-                token, self._key.public_key(), ["RS256"],
+                token,
+                self._key.public_key(),
+                ["RS256"],
                 audience=[form for a in audiences for form in (a, a + "/")],
                 options={"require": ["exp", "aud", "tid", "oid"]},
-            )  # fmt: skip
+            )
         except jwt.ExpiredSignatureError:
-            raise TokenProblem("The access token expiry UTC time is earlier than current UTC time."
-                               ) from None  # fmt: skip
+            raise TokenError("The access token expiry UTC time is earlier than current UTC time.") from None
         except jwt.InvalidAudienceError:
-            raise TokenProblem("The access token has been obtained for wrong audience or resource."
-                               ) from None  # fmt: skip
+            raise TokenError("The access token has been obtained for wrong audience or resource.") from None
         except jwt.PyJWTError:
-            raise TokenProblem("The access token is invalid.") from None
+            raise TokenError("The access token is invalid.") from None
         if claims["tid"] != self._settings.tenant_id:
-            raise TokenProblem("The access token is from the wrong issuer.")
+            raise TokenError("The access token is from the wrong issuer.")
         if claims["iat"] < self.revoked_before:
-            raise TokenProblem("The access token has been revoked.")
+            raise TokenError("The access token has been revoked.")
         return Caller(claims["appid"], claims["oid"])
 
     def public_keys(self) -> dict[str, Any]:
@@ -95,6 +99,5 @@ class Tokens:
             data = value.to_bytes((value.bit_length() + 7) // 8, "big")
             return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
-        key = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": self._kid,
-               "n": text(numbers.n), "e": text(numbers.e)}  # fmt: skip
+        key = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": self._kid, "n": text(numbers.n), "e": text(numbers.e)}
         return {"keys": [key]}

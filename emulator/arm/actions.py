@@ -50,9 +50,11 @@ async def operation_status(call: Call) -> web.StreamResponse:
     if operation.signature and operation.signature not in call.request.raw_path:
         # The URL is opaque and signed: a client that rebuilt it has lost its right.
         raise arm_error("OperationNotFound", id=call.params["id"])
-    return reply({
-        "id": operation.resource_id,
-        "status": operation.status,
-        "startTime": stamp(operation.started),
-        "properties": {"events": [event.render() for event in operation.events]},
-    })  # fmt: skip
+    return reply(
+        {
+            "id": operation.resource_id,
+            "status": operation.status,
+            "startTime": stamp(operation.started),
+            "properties": {"events": [event.render() for event in operation.events]},
+        }
+    )

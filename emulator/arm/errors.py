@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table reads best with one line an entry; Azure's sentences stay whole
 """ARM errors: one table of code, status and message."""
 
 from __future__ import annotations

@@ -69,9 +69,7 @@ async def attach(call: Call) -> web.StreamResponse:
         raise arm_error("ContainerGroupStopped", name=group.name)
     require_calm(group)
     container = _container(call, group)
-    ticket = call.emulator.sessions.issue(
-        group, container, "", (24, 80), _base(call), kind="attach"
-    )
+    ticket = call.emulator.sessions.issue(group, container, "", (24, 80), _base(call), kind="attach")
     return reply({"webSocketUri": ticket.uri, "password": ticket.password})
 
 
@@ -87,7 +85,7 @@ async def logs(call: Call) -> web.StreamResponse:
         raise arm_error("InvalidRequestContent", text=f"tail '{tail}'")
     text = container.log.read(
         int(tail) if tail is not None else None,
-        query.get("timestamps", "").lower() == "true",
-        not container.alive,
+        timestamps=query.get("timestamps", "").lower() == "true",
+        stopped=not container.alive,
     )
     return reply({"content": text})

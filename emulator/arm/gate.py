@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table reads best with one line an entry; Azure's sentences stay whole
 """What ARM checks before a resource provider sees a request, and the headers it adds."""
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from emulator.arm.errors import ArmError, arm_error
 from emulator.arm.routes import Route
 from emulator.call import Call
 from emulator.settings import Principal
-from emulator.tokens import ARM_AUDIENCES, TokenProblem
+from emulator.tokens import ARM_AUDIENCES, TokenError
 
 JOIN = "Microsoft.Network/virtualNetworks/subnets/join/action"
 ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
@@ -29,10 +30,9 @@ def authenticate(call: Call) -> None:
         raise arm_error("AuthenticationFailed", headers={"WWW-Authenticate": challenge})
     try:
         call.caller = call.emulator.tokens.verify(token.strip(), (*ARM_AUDIENCES, call.base))
-    except TokenProblem as problem:
+    except TokenError as problem:
         challenge = f'Bearer authorization_uri="{authority}", error="invalid_token", error_description="{problem}"'
-        raise arm_error("InvalidAuthenticationToken", text=problem,
-                        headers={"WWW-Authenticate": challenge}) from None  # fmt: skip
+        raise arm_error("InvalidAuthenticationToken", text=problem, headers={"WWW-Authenticate": challenge}) from None
 
 
 def check_version(call: Call, route: Route) -> None:
@@ -44,11 +44,16 @@ def check_version(call: Call, route: Route) -> None:
         return
     versions = ", ".join(route.versions)
     if not route.provider:
-        raise arm_error("InvalidApiVersionParameter", version=version,
-                        versions=versions.replace(" ", ""))  # fmt: skip
-    raise arm_error("NoRegisteredProviderFound", headers={"x-ms-failure-cause": "gateway"},
-                    location=call.params.get("location", ""), version=version, type="containerGroups",
-                    versions=versions, locations=", ".join(call.emulator.settings.limits.locations))  # fmt: skip
+        raise arm_error("InvalidApiVersionParameter", version=version, versions=versions.replace(" ", ""))
+    raise arm_error(
+        "NoRegisteredProviderFound",
+        headers={"x-ms-failure-cause": "gateway"},
+        location=call.params.get("location", ""),
+        version=version,
+        type="containerGroups",
+        versions=versions,
+        locations=", ".join(call.emulator.settings.limits.locations),
+    )
 
 
 def principal(call: Call) -> Principal | None:
@@ -68,23 +73,32 @@ def _scope(call: Call) -> str:
     path = call.request.path
     known = call.params
     if "name" in known:
-        return (f"/subscriptions/{known['sub']}/resourceGroups/{known['rg']}/providers"
-                f"/Microsoft.ContainerInstance/containerGroups/{known['name']}")  # fmt: skip
+        return (
+            f"/subscriptions/{known['sub']}/resourceGroups/{known['rg']}/providers"
+            f"/Microsoft.ContainerInstance/containerGroups/{known['name']}"
+        )
     return path
 
 
 def authorize(call: Call, route: Route) -> None:
     """The caller's role must hold the action, and those on linked resources."""
     who = principal(call)
-    names = {"client": call.caller.client_id, "oid": call.caller.object_id}
+    client, oid = call.caller.client_id, call.caller.object_id
     if not _may(who, route.action):
-        raise arm_error("AuthorizationFailed", action=route.action, scope=_scope(call), **names)
+        raise arm_error("AuthorizationFailed", action=route.action, scope=_scope(call), client=client, oid=oid)
     if route.operation != "ContainerGroups_CreateOrUpdate":
         return
     for action, target in _linked(call.json()):
         if not _may(who, action):
-            raise arm_error("LinkedAuthorizationFailed", action=route.action, scope=_scope(call),
-                            linked=action, target=target, **names)  # fmt: skip
+            raise arm_error(
+                "LinkedAuthorizationFailed",
+                action=route.action,
+                scope=_scope(call),
+                linked=action,
+                target=target,
+                client=client,
+                oid=oid,
+            )
 
 
 def _linked(body: dict[str, Any]) -> list[tuple[str, str]]:
@@ -113,7 +127,7 @@ def check_scope(call: Call, route: Route) -> None:
         raise arm_error("ResourceGroupBeingDeleted", rg=group.name)
 
 
-def unknown(call: Call, known_path: bool) -> ArmError:
+def unknown(call: Call, *, known_path: bool) -> ArmError:
     """The answer to a path or method nobody serves."""
     if known_path:
         return arm_error("HttpMethodNotAllowed", method=call.request.method)
@@ -125,8 +139,7 @@ def unknown(call: Call, known_path: bool) -> ArmError:
         namespace = parts[index + 1] if index + 1 < len(parts) else ""
     if namespace.lower() not in ("microsoft.containerinstance", "microsoft.resources", ""):
         return arm_error("InvalidResourceNamespace", namespace=namespace)
-    return arm_error("InvalidResourceType", namespace=namespace,
-                     version=call.request.query.get("api-version", ""))  # fmt: skip
+    return arm_error("InvalidResourceType", namespace=namespace, version=call.request.query.get("api-version", ""))
 
 
 def decorate(call: Call, response: web.StreamResponse, kind: str) -> None:

@@ -53,8 +53,7 @@ async def put(call: Call) -> web.StreamResponse:
     created = group is None
     if group is None:
         rg = emulator.store.resource_group(p["sub"], p["rg"])
-        group = Group(p["sub"], rg.name if rg else p["rg"], p["name"], _location(body), body,
-                      _tags(body))  # fmt: skip
+        group = Group(p["sub"], rg.name if rg else p["rg"], p["name"], _location(body), body, _tags(body))
         emulator.store.put_group(group)
     else:
         group.body, group.tags = body, _tags(body)

@@ -9,8 +9,18 @@ from emulator.arm.errors import arm_error
 from emulator.settings import Settings
 
 LABEL = re.compile(r"[a-z][a-z0-9-]{3,61}[a-z0-9]")
-RESERVED = ((22, 22), (1025, 1027), (3389, 3399), (9999, 9999), (19000, 19000), (19080, 19080),
-            (19100, 19100), (19390, 19390), (20000, 30000), (49152, 65534))  # fmt: skip
+RESERVED = (
+    (22, 22),
+    (1025, 1027),
+    (3389, 3399),
+    (9999, 9999),
+    (19000, 19000),
+    (19080, 19080),
+    (19100, 19100),
+    (19390, 19390),
+    (20000, 30000),
+    (49152, 65534),
+)
 
 
 def check_address(settings: Settings, name: str, body: dict[str, Any]) -> None:
@@ -37,6 +47,10 @@ def check_address(settings: Settings, name: str, body: dict[str, Any]) -> None:
         if port not in exposed:
             raise arm_error("PortNotExposedByContainer", port=port[0], name=name)
         seen.add(port)
+    _check_label(name, wanted)
+
+
+def _check_label(name: str, wanted: dict[str, Any]) -> None:
     label = wanted.get("dnsNameLabel")
     if label is not None and not LABEL.fullmatch(str(label)):
         raise arm_error("InvalidDnsNameLabel", label=label, name=name)
@@ -64,8 +78,9 @@ def check_subnets(settings: Settings, name: str, body: dict[str, Any]) -> None:
     if address.get("type") == "Private" and not subnets:
         raise arm_error("InvalidSubnet", text=f"A private IP address needs a subnet in '{name}'.")
     if subnets and address.get("type") == "Public":
-        raise arm_error("InvalidSubnet", text="A container group in a virtual network cannot have "
-                        f"a public IP address ('{name}').")  # fmt: skip
+        raise arm_error(
+            "InvalidSubnet", text=f"A container group in a virtual network cannot have a public IP address ('{name}')."
+        )
     for item in subnets:
         path = str(item.get("id") or "").lower()
         prefix = f"/subscriptions/{settings.subscription_id.lower()}/resourcegroups/"

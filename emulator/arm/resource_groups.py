@@ -44,8 +44,7 @@ async def put(call: Call) -> web.StreamResponse:
         raise arm_error("LocationRequired")
     known = call.emulator.settings.limits.locations
     if location not in known:
-        raise arm_error("LocationNotAvailableForResourceType", location=location,
-                        locations=",".join(known))  # fmt: skip
+        raise arm_error("LocationNotAvailableForResourceType", location=location, locations=",".join(known))
     tags = body.get("tags") or {}
     check_tags(tags)
     group = store.resource_group(p["sub"], p["rg"])
@@ -75,8 +74,7 @@ async def head(call: Call) -> web.StreamResponse:
 async def list_all(call: Call) -> web.StreamResponse:
     """All resource groups of the subscription."""
     sub = call.params["sub"]
-    found = [g for (s, _), g in sorted(call.emulator.store.resource_groups.items())
-             if s == sub.lower()]  # fmt: skip
+    found = [g for (s, _), g in sorted(call.emulator.store.resource_groups.items()) if s == sub.lower()]
     return reply({"value": [view(sub, group) for group in found]})
 
 
@@ -101,8 +99,7 @@ async def delete(call: Call) -> web.StreamResponse:
 def _poll_headers(call: Call, operation: Operation) -> dict[str, str]:
     sub = call.params["sub"]
     return {
-        "Location": f"{call.base}/subscriptions/{sub}/operationresults/{operation.id}"
-        "?api-version=2021-04-01",
+        "Location": f"{call.base}/subscriptions/{sub}/operationresults/{operation.id}?api-version=2021-04-01",
         "Retry-After": str(call.emulator.settings.timings.resource_group_retry_after),
     }
 

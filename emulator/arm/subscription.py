@@ -18,9 +18,12 @@ def _subscription(call: Call) -> dict[str, Any]:
     settings = call.emulator.settings
     sub = settings.subscription_id
     return {
-        "id": f"/subscriptions/{sub}", "subscriptionId": sub, "displayName": "Emulator",
-        "state": "Enabled", "tenantId": settings.tenant_id,
-    }  # fmt: skip
+        "id": f"/subscriptions/{sub}",
+        "subscriptionId": sub,
+        "displayName": "Emulator",
+        "state": "Enabled",
+        "tenantId": settings.tenant_id,
+    }
 
 
 async def get(call: Call) -> web.StreamResponse:
@@ -36,13 +39,20 @@ async def list_all(call: Call) -> web.StreamResponse:
 async def locations(call: Call) -> web.StreamResponse:
     """The regions of the subscription."""
     sub = call.params["sub"]
-    return reply({
-        "value": [
-            {"id": f"/subscriptions/{sub}/locations/{name}", "name": name, "type": "Region",
-             "displayName": name, "regionalDisplayName": name}
-            for name in call.emulator.settings.limits.locations
-        ]
-    })  # fmt: skip
+    return reply(
+        {
+            "value": [
+                {
+                    "id": f"/subscriptions/{sub}/locations/{name}",
+                    "name": name,
+                    "type": "Region",
+                    "displayName": name,
+                    "regionalDisplayName": name,
+                }
+                for name in call.emulator.settings.limits.locations
+            ]
+        }
+    )
 
 
 async def provider(call: Call) -> web.StreamResponse:
@@ -89,23 +99,29 @@ def _location(call: Call) -> str:
     location = call.params["location"].lower()
     known = call.emulator.settings.limits.locations
     if location not in known:
-        raise arm_error("LocationNotAvailableForResourceType", location=location,
-                        locations=",".join(known))  # fmt: skip
+        raise arm_error("LocationNotAvailableForResourceType", location=location, locations=",".join(known))
     return location
 
 
 async def capabilities(call: Call) -> web.StreamResponse:
     """What sizes a location offers."""
     location, limits = _location(call), call.emulator.settings.limits
-    return reply({
-        "value": [
-            {"resourceType": "containerGroups", "osType": system, "location": location,
-             "ipAddressType": kind, "gpu": "None",
-             "capabilities": {"maxMemoryInGB": limits.max_memory, "maxCpu": limits.max_cpu,
-                              "maxGpuCount": 0}}
-            for system in ("Linux", "Windows") for kind in ("Public", "Private")
-        ]
-    })  # fmt: skip
+    return reply(
+        {
+            "value": [
+                {
+                    "resourceType": "containerGroups",
+                    "osType": system,
+                    "location": location,
+                    "ipAddressType": kind,
+                    "gpu": "None",
+                    "capabilities": {"maxMemoryInGB": limits.max_memory, "maxCpu": limits.max_cpu, "maxGpuCount": 0},
+                }
+                for system in ("Linux", "Windows")
+                for kind in ("Public", "Private")
+            ]
+        }
+    )
 
 
 async def usages(call: Call) -> web.StreamResponse:
@@ -115,19 +131,23 @@ async def usages(call: Call) -> web.StreamResponse:
     billed = [g for g in groups if not g.stopped]
     rows = {
         "ContainerGroups": ("Container Groups", len(groups), limits.groups),
-        "StandardCores": ("Standard Cores", sum(g.cores for g in billed if not g.spot),
-                          limits.standard_cores),
-        "StandardSpotCores": ("Standard Spot Cores", sum(g.cores for g in billed if g.spot),
-                              limits.spot_cores),
-    }  # fmt: skip
-    return reply({
-        "value": [
-            {"id": f"/subscriptions/{sub}/providers/{NAMESPACE}/locations/{location}/usages/{name}",
-             "unit": "Count", "currentValue": value, "limit": limit,
-             "name": {"value": name, "localizedValue": text}}
-            for name, (text, value, limit) in rows.items()
-        ]
-    })  # fmt: skip
+        "StandardCores": ("Standard Cores", sum(g.cores for g in billed if not g.spot), limits.standard_cores),
+        "StandardSpotCores": ("Standard Spot Cores", sum(g.cores for g in billed if g.spot), limits.spot_cores),
+    }
+    return reply(
+        {
+            "value": [
+                {
+                    "id": f"/subscriptions/{sub}/providers/{NAMESPACE}/locations/{location}/usages/{name}",
+                    "unit": "Count",
+                    "currentValue": value,
+                    "limit": limit,
+                    "name": {"value": name, "localizedValue": text},
+                }
+                for name, (text, value, limit) in rows.items()
+            ]
+        }
+    )
 
 
 async def cached_images(call: Call) -> web.StreamResponse:

@@ -7,15 +7,19 @@ from typing import Any
 from emulator.arm.errors import ArmError, arm_error
 from emulator.model import Group
 
-_KEYS: dict[str, Any] = {"osType": None, "restartPolicy": "Always", "subnetIds": [],
-                         "priority": "Regular", "sku": "Standard"}  # fmt: skip
+_KEYS: dict[str, Any] = {
+    "osType": None,
+    "restartPolicy": "Always",
+    "subnetIds": [],
+    "priority": "Regular",
+    "sku": "Standard",
+}
 
 
 def check_update(group: Group, body: dict[str, Any], code: str) -> None:
     """Refuse changes the service cannot make in place. An omitted property is a change too."""
     old, new = group.properties, body["properties"]
-    changed = [k for k, default in _KEYS.items()
-               if (old.get(k) or default) != (new.get(k) or default)]  # fmt: skip
+    changed = [k for k, default in _KEYS.items() if (old.get(k) or default) != (new.get(k) or default)]
     if str(body["location"]).lower().replace(" ", "") != group.location:
         changed.append("location")
     if _resources(old) != _resources(new):

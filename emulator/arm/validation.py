@@ -8,15 +8,18 @@ from typing import Any
 
 from emulator.arm.errors import arm_error
 from emulator.arm.network import check_address, check_subnets
+from emulator.arm.sizes import check_resources
 from emulator.arm.volume_checks import check_volumes
 from emulator.settings import Settings
 
 NAME = re.compile(r"(?!.*--)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 VARIABLE = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,126}[A-Za-z0-9_])?")
 RESOURCE_GROUP = re.compile(r"[\w().-]{0,89}[\w()-]")
-NAME_RULE = ("It must be 1-63 lowercase letters, digits or hyphens, begin and end with a letter or "
-             "digit and have no consecutive hyphens.")  # fmt: skip
-_BAD_TAG = set('<>%&\\?/')
+NAME_RULE = (
+    "It must be 1-63 lowercase letters, digits or hyphens, begin and end with a letter or "
+    "digit and have no consecutive hyphens."
+)
+_BAD_TAG = set("<>%&\\?/")
 
 Check = Callable[[Settings, str, dict[str, Any]], None]
 
@@ -30,12 +33,16 @@ def check_group(settings: Settings, name: str, body: dict[str, Any]) -> None:
 def check_resource_group_name(name: str) -> None:
     """1-90 characters, no final dot."""
     if not RESOURCE_GROUP.fullmatch(name):
-        raise arm_error("InvalidName", what="resource group", value=name,
-                        rule="It must be 1-90 letters, digits, '_', '-', '.', '(' or ')' and not end with a period.")  # fmt: skip
+        raise arm_error(
+            "InvalidName",
+            what="resource group",
+            value=name,
+            rule="It must be 1-90 letters, digits, '_', '-', '.', '(' or ')' and not end with a period.",
+        )
 
 
 def check_tags(tags: Any) -> None:
-    """At most 50; names up to 512 characters without ``<>%&\\?/``, values up to 256."""
+    """At most 50; names up to 512 characters, none of the reserved ones; values up to 256."""
     if not isinstance(tags, dict) or not all(isinstance(v, str) for v in tags.values()):
         raise arm_error("InvalidRequestContent", text="tags must map strings to strings")
     if len(tags) > 50:
@@ -55,12 +62,13 @@ def _shape(_: Settings, name: str, body: dict[str, Any]) -> None:
     if not isinstance(containers, list):
         raise arm_error("InvalidRequestContent", text="properties.containers are missing")
     for item in [*containers, *(properties.get("initContainers") or [])]:
-        if not (isinstance(item, dict) and isinstance(item.get("properties"), dict)
-                and isinstance(item.get("name"), str)):  # fmt: skip
+        if not (
+            isinstance(item, dict) and isinstance(item.get("properties"), dict) and isinstance(item.get("name"), str)
+        ):
             raise arm_error("InvalidRequestContent", text=f"a container of '{name}' is malformed")
 
 
-def _name(_: Settings, name: str, body: dict[str, Any]) -> None:
+def _name(_: Settings, name: str, __: dict[str, Any]) -> None:
     if not NAME.fullmatch(name):
         raise arm_error("InvalidName", what="container group", value=name, rule=NAME_RULE)
 
@@ -70,8 +78,9 @@ def _location(settings: Settings, _: str, body: dict[str, Any]) -> None:
     if not location:
         raise arm_error("LocationRequired")
     if location not in settings.limits.locations:
-        raise arm_error("LocationNotAvailableForResourceType", location=location,
-                        locations=",".join(settings.limits.locations))  # fmt: skip
+        raise arm_error(
+            "LocationNotAvailableForResourceType", location=location, locations=",".join(settings.limits.locations)
+        )
 
 
 def _tags(_: Settings, __: str, body: dict[str, Any]) -> None:
@@ -108,9 +117,7 @@ def _containers(settings: Settings, name: str, body: dict[str, Any]) -> None:
         if not isinstance(image, str) or not image or re.search(r"\s", image):
             raise arm_error("InvalidImageName", container=container, name=name)
         command = spec.get("command")
-        if command is not None and not (
-            isinstance(command, list) and all(isinstance(part, str) for part in command)
-        ):
+        if command is not None and not (isinstance(command, list) and all(isinstance(part, str) for part in command)):
             raise arm_error("InvalidRequestContent", text="command must be an array of strings")
 
 
@@ -125,8 +132,9 @@ def _environment(settings: Settings, name: str, body: dict[str, Any]) -> None:
                 raise arm_error("InvalidEnvironmentVariable", rule="Its name is invalid.", **fields)
             value, secure = variable.get("value"), variable.get("secureValue")
             if value is not None and secure is not None:
-                raise arm_error("InvalidEnvironmentVariable", **fields,
-                                rule="Only one of 'value' and 'secureValue' can be given.")  # fmt: skip
+                raise arm_error(
+                    "InvalidEnvironmentVariable", **fields, rule="Only one of 'value' and 'secureValue' can be given."
+                )
             text = secure if secure is not None else value
             if text is not None and not isinstance(text, str):
                 raise arm_error("InvalidRequestContent", text=f"the value of '{key}' is no string")
@@ -134,49 +142,16 @@ def _environment(settings: Settings, name: str, body: dict[str, Any]) -> None:
                 raise arm_error("InvalidEnvironmentVariable", rule="It holds a NUL.", **fields)
             total += len(key.encode()) + len((text or "").encode())
         if settings.limits.environment_bytes and total > settings.limits.environment_bytes:
-            raise arm_error("EnvironmentVariablesTooLarge", container=item["name"], name=name,
-                            limit=settings.limits.environment_bytes)  # fmt: skip
+            raise arm_error(
+                "EnvironmentVariablesTooLarge",
+                container=item["name"],
+                name=name,
+                limit=settings.limits.environment_bytes,
+            )
 
 
 def _resources(settings: Settings, name: str, body: dict[str, Any]) -> None:
-    limits = settings.limits
-    spot = str(body["properties"].get("priority") or "").lower() == "spot"
-    sums = {"cpu": 0.0, "memoryInGB": 0.0}
-    steps = {"cpu": limits.cpu_step, "memoryInGB": limits.memory_step}
-    containers = body["properties"]["containers"]
-    for item in containers:
-        resources = item["properties"].get("resources")
-        requests = resources.get("requests") if isinstance(resources, dict) else None
-        if not isinstance(requests, dict) or any(requests.get(what) is None for what in sums):
-            raise arm_error("ResourceRequestsNotSpecified", container=item["name"], name=name)
-        if requests.get("gpu"):
-            raise arm_error("GpuNotSupported", name=name)
-        for what, step in steps.items():
-            value = requests[what]
-            fields = {"what": what, "value": value, "container": item["name"], "name": name}
-            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-                raise arm_error("InvalidContainerResource", rule="It must be positive.", **fields)
-            if abs(value / step - round(value / step)) > 1e-6:
-                raise arm_error("InvalidContainerResource", rule=f"Steps of {step} are allowed.",
-                                **fields)  # fmt: skip
-            sums[what] += value
-    for item in containers:
-        resources = item["properties"]["resources"]
-        for what, total in sums.items():
-            limit = (resources.get("limits") or {}).get(what)
-            if limit is None:
-                continue
-            if limit < resources["requests"][what]:
-                raise arm_error("ResourceLimitsLessThanRequests", container=item["name"], name=name)
-            if limit > total + 1e-9:
-                raise arm_error("ContainerLimitGreaterThanContainerGroupTotalRequest",
-                                container=item["name"], name=name)  # fmt: skip
-    most_cpu = limits.spot_max_cpu if spot else limits.max_cpu
-    most_memory = limits.spot_max_memory if spot else limits.max_memory
-    if sums["cpu"] > most_cpu + 1e-9 or sums["memoryInGB"] > most_memory + 1e-9:
-        raise arm_error("ContainerGroupResourcesOverLimit", cpu=sums["cpu"], name=name,
-                        memory=sums["memoryInGB"], max_cpu=most_cpu, max_memory=most_memory,
-                        location=body["location"])  # fmt: skip
+    check_resources(settings, name, body)
 
 
 def _features(_: Settings, name: str, body: dict[str, Any]) -> None:
@@ -189,8 +164,11 @@ def _features(_: Settings, name: str, body: dict[str, Any]) -> None:
             raise arm_error("PrivilegedNotSupported", sku=sku, name=name)
     if str(properties.get("priority") or "").lower() == "spot":
         if properties.get("ipAddress") or properties.get("subnetIds"):
-            raise arm_error("SpotNotSupported", text="Spot container groups support neither a "
-                            f"public IP address nor a virtual network (group '{name}').")  # fmt: skip
+            raise arm_error(
+                "SpotNotSupported",
+                text="Spot container groups support neither a "
+                f"public IP address nor a virtual network (group '{name}').",
+            )
         if sku == "Confidential":
             raise arm_error("SpotNotSupported", text="Confidential SKU cannot be Spot.")
 
@@ -208,6 +186,17 @@ def _subnets(settings: Settings, name: str, body: dict[str, Any]) -> None:
 
 
 CHECKS: tuple[Check, ...] = (
-    _shape, _name, _location, _tags, _os, _policy, _containers, _environment, _resources, _features,
-    _address, _volumes, _subnets,
-)  # fmt: skip
+    _shape,
+    _name,
+    _location,
+    _tags,
+    _os,
+    _policy,
+    _containers,
+    _environment,
+    _resources,
+    _features,
+    _address,
+    _volumes,
+    _subnets,
+)

@@ -18,11 +18,10 @@ def group_view(group: Group, *, instance: bool) -> dict[str, Any]:
         "provisioningTimeoutInSeconds": 1800,
         "isCustomProvisioningTimeout": False,
         "containers": [
-            _container_view(item, _live(group.containers, item), instance)
-            for item in properties["containers"]
+            _container_view(item, _live(group.containers, item), instance=instance) for item in properties["containers"]
         ],
         "initContainers": [
-            _init_view(item, _live(group.init_containers, item), instance)
+            _init_view(item, _live(group.init_containers, item), instance=instance)
             for item in properties.get("initContainers") or []
         ],
         "restartPolicy": group.restart_policy,
@@ -30,8 +29,7 @@ def group_view(group: Group, *, instance: bool) -> dict[str, Any]:
     }
     if properties.get("imageRegistryCredentials"):
         shown["imageRegistryCredentials"] = [
-            {k: v for k, v in item.items() if k != "password"}
-            for item in properties["imageRegistryCredentials"]
+            {k: v for k, v in item.items() if k != "password"} for item in properties["imageRegistryCredentials"]
         ]
     if properties.get("ipAddress"):
         shown["ipAddress"] = _address_view(group)
@@ -41,8 +39,14 @@ def group_view(group: Group, *, instance: bool) -> dict[str, Any]:
         analytics = dict(properties["diagnostics"].get("logAnalytics") or {})
         analytics.pop("workspaceKey", None)
         shown["diagnostics"] = {"logAnalytics": analytics}
-    for name in ("subnetIds", "dnsConfig", "priority", "encryptionProperties",
-                 "confidentialComputeProperties", "extensions"):  # fmt: skip
+    for name in (
+        "subnetIds",
+        "dnsConfig",
+        "priority",
+        "encryptionProperties",
+        "confidentialComputeProperties",
+        "extensions",
+    ):
         if properties.get(name) is not None:
             shown[name] = properties[name]
     if instance:
@@ -79,14 +83,13 @@ def _environment(spec: dict[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def _container_view(item: dict[str, Any], live: Container | None, instance: bool) -> dict[str, Any]:
+def _container_view(item: dict[str, Any], live: Container | None, *, instance: bool) -> dict[str, Any]:
     spec = item["properties"]
     shown: dict[str, Any] = {"image": spec["image"]}
     if spec.get("command"):
         shown["command"] = spec["command"]
     shown["ports"] = [
-        {"protocol": port.get("protocol") or "TCP", "port": port["port"]}
-        for port in spec.get("ports") or []
+        {"protocol": port.get("protocol") or "TCP", "port": port["port"]} for port in spec.get("ports") or []
     ]
     shown["environmentVariables"] = _environment(spec)
     if instance and live is not None and live.launched and not live.hidden_view:
@@ -98,7 +101,7 @@ def _container_view(item: dict[str, Any], live: Container | None, instance: bool
     return {"name": item["name"], "properties": shown}
 
 
-def _init_view(item: dict[str, Any], live: Container | None, instance: bool) -> dict[str, Any]:
+def _init_view(item: dict[str, Any], live: Container | None, *, instance: bool) -> dict[str, Any]:
     spec = item["properties"]
     shown: dict[str, Any] = {"image": spec["image"], "environmentVariables": _environment(spec)}
     for name in ("command", "volumeMounts", "securityContext"):
@@ -112,10 +115,7 @@ def _init_view(item: dict[str, Any], live: Container | None, instance: bool) -> 
 def _address_view(group: Group) -> dict[str, Any]:
     wanted = group.properties["ipAddress"]
     shown: dict[str, Any] = {
-        "ports": [
-            {"protocol": port.get("protocol") or "TCP", "port": port["port"]}
-            for port in wanted["ports"]
-        ]
+        "ports": [{"protocol": port.get("protocol") or "TCP", "port": port["port"]} for port in wanted["ports"]]
     }
     if group.ip:
         shown["ip"] = group.ip
@@ -132,9 +132,7 @@ def _address_view(group: Group) -> dict[str, Any]:
 def _volume_view(volume: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {"name": volume["name"]}
     if volume.get("azureFile") is not None:
-        shown["azureFile"] = {
-            k: v for k, v in volume["azureFile"].items() if k != "storageAccountKey"
-        }
+        shown["azureFile"] = {k: v for k, v in volume["azureFile"].items() if k != "storageAccountKey"}
     if volume.get("secret") is not None:
         shown["secret"] = {}
     for name in ("emptyDir", "gitRepo"):

@@ -12,8 +12,7 @@ from emulator.settings import Settings
 
 VOLUME = re.compile(r"(?!.*--)[a-z0-9]([a-z0-9-]{3,61})[a-z0-9]")
 KINDS = ("azureFile", "emptyDir", "secret", "gitRepo")
-NEEDED = {"azureFile": ("shareName", "storageAccountName", "storageAccountKey"),
-          "gitRepo": ("repository",)}  # fmt: skip
+NEEDED = {"azureFile": ("shareName", "storageAccountName", "storageAccountKey"), "gitRepo": ("repository",)}
 
 
 def check_volumes(settings: Settings, name: str, body: dict[str, Any]) -> None:
@@ -32,16 +31,21 @@ def check_volumes(settings: Settings, name: str, body: dict[str, Any]) -> None:
         paths: set[str] = set()
         for mount in item["properties"].get("volumeMounts") or []:
             if mount.get("name") not in known:
-                raise arm_error("VolumeNotFound", volume=mount.get("name"), container=item["name"],
-                                name=name)  # fmt: skip
+                raise arm_error("VolumeNotFound", volume=mount.get("name"), container=item["name"], name=name)
             path = str(mount.get("mountPath") or "")
-            rule = ("It must be absolute." if not path.startswith("/") else
-                    "It must not hold ':'." if ":" in path else
-                    "It is used twice." if path in paths else
-                    "It must not be the root." if not path.strip("/") else "")  # fmt: skip
+            rule = (
+                "It must be absolute."
+                if not path.startswith("/")
+                else "It must not hold ':'."
+                if ":" in path
+                else "It is used twice."
+                if path in paths
+                else "It must not be the root."
+                if not path.strip("/")
+                else ""
+            )
             if rule:
-                raise arm_error("InvalidMountPath", path=path, container=item["name"], name=name,
-                                rule=rule)  # fmt: skip
+                raise arm_error("InvalidMountPath", path=path, container=item["name"], name=name, rule=rule)
             paths.add(path)
 
 
@@ -61,13 +65,18 @@ def _problem(volume: dict[str, Any], known: set[str], system: str) -> str:
     if missing:
         return f"'{missing[0]}' is missing."
     if kind == "secret":
-        try:
-            for file, value in volume[kind].items():
-                base64.b64decode(value, validate=True)
-                if "/" in file or file in ("", ".", ".."):
-                    return "A file name of it is invalid."
-        except (binascii.Error, TypeError, ValueError):
-            return "Its values must be base64."
+        return _secret_problem(volume[kind])
     if kind == "gitRepo" and ".." in str(volume[kind].get("directory") or ""):
         return "The directory must not hold '..'."
+    return ""
+
+
+def _secret_problem(files: dict[str, str]) -> str:
+    try:
+        for file, value in files.items():
+            base64.b64decode(value, validate=True)
+            if "/" in file or file in ("", ".", ".."):
+                return "A file name of it is invalid."
+    except (binascii.Error, TypeError, ValueError):
+        return "Its values must be base64."
     return ""

@@ -1,3 +1,4 @@
+# ruff: noqa: PTH103, PTH118, PTH123, PTH208 - plain os calls: pathlib is one import more in every container's first process
 """The first process of a container.
 
 The emulator starts one for each container and speaks to it over a SEQPACKET socket: JSON each
@@ -63,7 +64,7 @@ def _become_init(sock: socket.socket, spec: dict[str, Any]) -> None:
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     sandbox.prctl(sandbox.PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()
-    sandbox.build_root(spec, unprivileged)
+    sandbox.build_root(spec, unprivileged=unprivileged)
 
 
 def _send(sock: socket.socket, message: dict[str, Any], fds: tuple[int, ...] = ()) -> None:
@@ -187,12 +188,11 @@ class _Agent:
         os._exit(0)
 
 
-def _reason(problem: Exception, request: dict[str, Any]) -> str:
+def _reason(problem: OSError | LookupError, request: dict[str, Any]) -> str:
     """What a container runtime says when it cannot start a process."""
     name = request["argv"][0]
     if isinstance(problem, LookupError):
         return f"unable to find user {request['user']}: no matching entries in passwd file: unknown"
-    assert isinstance(problem, OSError)
     if problem.errno == errno.ENOENT and "/" not in name:
         return f'exec: "{name}": executable file not found in $PATH: unknown'
     said = (problem.strerror or "").lower()
@@ -232,7 +232,7 @@ def _child(
         first = None
         for path in _candidates(argv[0], env.get("PATH", DEFAULT_PATH)):
             try:
-                os.execve(path, argv, env)
+                os.execve(path, argv, env)  # noqa: S606 - this is what an agent is for
             except OSError as problem:
                 if first is None or problem.errno not in (errno.ENOENT, errno.ENOTDIR):
                     first = problem
@@ -285,9 +285,8 @@ def _descendants(root: int) -> list[int]:
     parents: dict[int, int] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    parents[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
+            with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{name}/stat", "rb") as file:
+                parents[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
     found: list[int] = []
     layer = [root]
     while layer:

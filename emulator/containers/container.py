@@ -14,8 +14,13 @@ from typing import Any
 from emulator.clock import now, stamp
 from emulator.containers.logs import LogBuffer
 from emulator.containers.runtime import (
-    Level, Process, Sandbox, SandboxError, SandboxSpec, SpawnError,
-)  # fmt: skip
+    Level,
+    Process,
+    Sandbox,
+    SandboxError,
+    SandboxSpec,
+    SpawnError,
+)
 from emulator.model import Event, add_event
 from emulator.settings import Image, Timings
 
@@ -56,8 +61,17 @@ class State:
 class Container:
     """A container of a group. ``start`` and ``stop`` are its whole life; a task watches it."""
 
-    def __init__(self, name: str, spec: dict[str, Any], image: Image, place: Place, policy: str,
-                 hostname: str, volumes: dict[str, Path], folder: Path) -> None:  # fmt: skip
+    def __init__(
+        self,
+        name: str,
+        spec: dict[str, Any],
+        image: Image,
+        place: Place,
+        *,
+        policy: str,
+        hostname: str,
+        folder: Path,
+    ) -> None:
         self.name = name.lower()
         self.spec = spec
         self.image = image
@@ -75,7 +89,7 @@ class Container:
         self.on_exit: Callable[[Container], None] = lambda _: None
         self._place = place
         self._hostname = hostname
-        self.volumes = volumes
+        self.volumes: dict[str, Path] = {}
         self._folder = folder
         self._watcher: asyncio.Task[None] | None = None
         self._restarting = False
@@ -201,11 +215,16 @@ class Container:
     async def _launch(self) -> None:
         self._runs += 1
         spec = SandboxSpec(
-            scratch=self._scratch(), hostname=self._hostname, rootfs=self.image.rootfs,
-            workdir=self.image.workdir, binds=self._binds(), hide=self._place.hide,
-            noexec=tuple(self.image.noexec), read_only=self.image.read_only,
+            scratch=self._scratch(),
+            hostname=self._hostname,
+            rootfs=self.image.rootfs,
+            workdir=self.image.workdir,
+            binds=self._binds(),
+            hide=self._place.hide,
+            noexec=tuple(self.image.noexec),
+            read_only=self.image.read_only,
             disk=self._place.disk,
-        )  # fmt: skip
+        )
         self.current = State("Running", started=now())
         self.launched = True
         try:
@@ -214,12 +233,12 @@ class Container:
             self.sandbox = await Sandbox.launch(self._place.level, spec)
             if self._place.level == "process":
                 self._prepare_plain()
-            self.main = await self.sandbox.spawn(
-                self._argv(), self.environment, cwd=self.workdir, user=self.user
-            )
+            self.main = await self.sandbox.spawn(self._argv(), self.environment, cwd=self.workdir, user=self.user)
         except (SandboxError, SpawnError) as problem:
-            text = ("failed to create containerd task: failed to create shim task: OCI runtime "
-                    f"create failed: unable to start container process: {problem}")  # fmt: skip
+            text = (
+                "failed to create containerd task: failed to create shim task: OCI runtime "
+                f"create failed: unable to start container process: {problem}"
+            )
             add_event(self.events, "Failed", text, "Warning")
             self.log.write((text + "\n").encode())
             await self._close()
@@ -265,8 +284,9 @@ class Container:
             if self.main is not None:
                 code = await asyncio.shield(self.main.exited)
                 self._drain_log(self.main.fd)
-                self.current = State("Terminated", "Completed" if code == 0 else "Error",
-                                     self.current.started, now(), code)  # fmt: skip
+                self.current = State(
+                    "Terminated", "Completed" if code == 0 else "Error", self.current.started, now(), code
+                )
                 await self._close()
             again = self.policy == "Always" or (self.policy == "OnFailure" and self.exit_code != 0)
             self._restarting = again
@@ -299,5 +319,3 @@ class Container:
         sandbox, self.sandbox = self.sandbox, None
         if sandbox is not None:
             await sandbox.close()
-
-

@@ -28,7 +28,7 @@ class LogBuffer:
         while self._size > RUNNING_BYTES:
             self._size -= len(self._chunks.popleft()[1])
 
-    def read(self, tail: int | None = None, timestamps: bool = False, stopped: bool = False) -> str:
+    def read(self, tail: int | None = None, *, timestamps: bool = False, stopped: bool = False) -> str:
         """The text; a stopped container shows only its last 16 KB or 1000 lines."""
         lines = self._lines()
         if stopped:
@@ -36,8 +36,7 @@ class LogBuffer:
         if tail is not None:
             lines = lines[-tail:] if tail > 0 else []
         return "".join(
-            (f"{stamp(moment)} " if timestamps else "") + line.decode(errors="replace")
-            for moment, line in lines
+            (f"{stamp(moment)} " if timestamps else "") + line.decode(errors="replace") for moment, line in lines
         )
 
     def since(self, offset: int) -> tuple[bytes, int]:

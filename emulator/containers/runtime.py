@@ -17,14 +17,20 @@ from typing import Any, Literal
 
 Level = Literal["namespaces", "process"]
 
-_BOOT = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1));"
-    "from emulator.containers.agent import main; main()"
-)
+_BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1));from emulator.containers.agent import main; main()"
+_PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 _MESSAGE = 1 << 20
 # Folders of the host that a container made from the host must not see, and their modes.
-HIDDEN = {"/tmp": 0o1777, "/var/tmp": 0o1777, "/run": 0o755, "/root": 0o700, "/home": 0o755,
-          "/mnt": 0o755, "/media": 0o755}  # fmt: skip
+# ruff: noqa: S108 - paths inside containers, not temporary files of ours
+HIDDEN = {
+    "/tmp": 0o1777,
+    "/var/tmp": 0o1777,
+    "/run": 0o755,
+    "/root": 0o700,
+    "/home": 0o755,
+    "/mnt": 0o755,
+    "/media": 0o755,
+}
 
 
 class SandboxError(Exception):
@@ -63,8 +69,7 @@ class Process:
 class Sandbox:
     """A live container: one agent process and whatever it started."""
 
-    def __init__(self, level: Level, root: Path, sock: socket.socket,
-                 agent: asyncio.subprocess.Process) -> None:  # fmt: skip
+    def __init__(self, level: Level, root: Path, sock: socket.socket, agent: asyncio.subprocess.Process) -> None:
         self.level = level
         self.root = root
         self._sock = sock
@@ -81,17 +86,23 @@ class Sandbox:
     async def launch(cls, level: Level, spec: SandboxSpec) -> Sandbox:
         """Start the agent and wait until the sandbox stands."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
+        ours.settimeout(0)
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MESSAGE)
         spec.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-        package_parent = str(Path(__file__).resolve().parents[2])
         with theirs:
             agent = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-S", "-c", _BOOT, package_parent, str(theirs.fileno()),
-                pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL,
+                sys.executable,
+                "-I",
+                "-S",
+                "-c",
+                _BOOT,
+                _PACKAGE_PARENT,
+                str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),),
+                stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         self = cls(level, spec.scratch, ours, agent)
         try:
             await self._send(_encode(level, spec))
@@ -101,8 +112,15 @@ class Sandbox:
             raise SandboxError(str(problem) or type(problem).__name__) from problem
         return self
 
-    async def spawn(self, argv: Sequence[str], env: Mapping[str, str], *, cwd: str, user: str = "0",
-                    tty: tuple[int, int] | None = None) -> Process:  # fmt: skip
+    async def spawn(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        cwd: str,
+        user: str = "0",
+        tty: tuple[int, int] | None = None,
+    ) -> Process:
         """Start a process; with ``tty`` (rows, columns) under a terminal of its own."""
         if self.closed:
             raise SpawnError("container is not running: unknown")
@@ -111,8 +129,15 @@ class Sandbox:
         answer: asyncio.Future[Process] = self._loop.create_future()
         self._asked[number] = answer
         self._running[number] = self._loop.create_future()
-        request = {"op": "spawn", "id": number, "argv": list(argv), "env": dict(env), "cwd": cwd,
-                   "user": user, "tty": tty}  # fmt: skip
+        request = {
+            "op": "spawn",
+            "id": number,
+            "argv": list(argv),
+            "env": dict(env),
+            "cwd": cwd,
+            "user": user,
+            "tty": tty,
+        }
         try:
             await self._send(request)
         except OSError as problem:
@@ -133,7 +158,7 @@ class Sandbox:
             with contextlib.suppress(ProcessLookupError):
                 self._agent.kill()
             await self._agent.wait()
-        await asyncio.to_thread(shutil.rmtree, self.root, True)
+        await asyncio.to_thread(shutil.rmtree, self.root, ignore_errors=True)
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         await self._loop.sock_sendall(self._sock, json.dumps(message).encode())
@@ -206,11 +231,18 @@ def _encode(level: Level, spec: SandboxSpec) -> dict[str, Any]:
     files |= spec.files
     workdir = spec.workdir if level == "namespaces" else str(spec.scratch / "work")
     return {
-        "level": level, "scratch": str(spec.scratch), "rootfs": spec.rootfs, "disk": spec.disk,
-        "fresh": sorted(fresh.items()), "noexec": list(spec.noexec), "binds": list(spec.binds),
-        "hostname": spec.hostname, "files": files, "workdir": workdir,
+        "level": level,
+        "scratch": str(spec.scratch),
+        "rootfs": spec.rootfs,
+        "disk": spec.disk,
+        "fresh": sorted(fresh.items()),
+        "noexec": list(spec.noexec),
+        "binds": list(spec.binds),
+        "hostname": spec.hostname,
+        "files": files,
+        "workdir": workdir,
         "read_only": spec.read_only,
-    }  # fmt: skip
+    }
 
 
 async def probe(wanted: Literal["auto", "namespaces", "process"], state: Path) -> Level:

@@ -1,3 +1,4 @@
+# ruff: noqa: PTH102, PTH103, PTH108, PTH114, PTH115, PTH118, PTH119, PTH120, PTH123, PTH208, PTH211 - plain os calls: pathlib is one import more in every container's first process
 """Namespaces and mounts of a container, by ctypes.
 
 Runs inside the agent process, before and after it becomes process 1. Only the standard library
@@ -32,6 +33,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 # What a container gets fresh, never from the image beneath.
+SHM = "/dev/shm"  # noqa: S108 - the container's own
 SPECIAL = ("proc", "sys", "dev")
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -44,7 +46,7 @@ def _check(result: int, what: str) -> None:
 
 
 def prctl(option: int, value: int) -> None:
-    """Call prctl(2) with one argument."""
+    """Set one option of this process, by prctl."""
     _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), f"prctl {option}")
 
 
@@ -54,7 +56,7 @@ def unshare(flags: int) -> None:
 
 
 def mount(source: str, target: str, kind: str | None, flags: int = 0, data: str = "") -> None:
-    """Call mount(2)."""
+    """Mount something, by the system call."""
     result = _libc.mount(
         source.encode(),
         target.encode(),
@@ -87,7 +89,7 @@ def enter_namespaces() -> bool:
     return unprivileged
 
 
-def build_root(spec: dict[str, Any], unprivileged: bool) -> None:
+def build_root(spec: dict[str, Any], *, unprivileged: bool) -> None:
     """Compose the container's root file system and make it ``/``.
 
     Everything written lives on a tmpfs inside this mount namespace: when its last process
@@ -99,10 +101,10 @@ def build_root(spec: dict[str, Any], unprivileged: bool) -> None:
     root = f"{base}/root"
     for name in ("root", "upper", "work"):
         os.mkdir(f"{base}/{name}", 0o755)
-    _overlay(lower, root, base, unprivileged)
-    _special(root, unprivileged)
+    _overlay(lower, root, base, unprivileged=unprivileged)
+    _special(root, unprivileged=unprivileged)
     for path, mode in spec["fresh"]:
-        _fresh(root, path, mode, path in spec["noexec"])
+        _fresh(root, path, mode, noexec=path in spec["noexec"])
     for source, target, read_only in spec["binds"]:
         place = _inside(root, target)
         os.makedirs(place, exist_ok=True)
@@ -116,7 +118,7 @@ def build_root(spec: dict[str, Any], unprivileged: bool) -> None:
     _pivot(root)
 
 
-def _overlay(lower: str, root: str, base: str, unprivileged: bool) -> None:
+def _overlay(lower: str, root: str, base: str, *, unprivileged: bool) -> None:
     extra = ",userxattr" if unprivileged else ""
     try:
         options = f"lowerdir={lower},upperdir={base}/upper,workdir={base}/work{extra}"
@@ -151,7 +153,7 @@ def _overlay_entry(name: str, lower: str, root: str, base: str, extra: str) -> N
             return  # a folder with mounts below it stays an empty one
 
 
-def _special(root: str, unprivileged: bool) -> None:
+def _special(root: str, *, unprivileged: bool) -> None:
     for name in SPECIAL:
         os.makedirs(f"{root}/{name}", exist_ok=True)
     mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
@@ -182,9 +184,9 @@ def _special(root: str, unprivileged: bool) -> None:
         os.symlink(target, f"{dev}/{name}")
 
 
-def _fresh(root: str, path: str, mode: int, noexec: bool) -> None:
+def _fresh(root: str, path: str, mode: int, *, noexec: bool) -> None:
     place = _inside(root, path)
-    if path == "/dev/shm":
+    if path == SHM:
         mount("none", place, None, MS_REMOUNT | MS_NOSUID | MS_NODEV | (MS_NOEXEC if noexec else 0))
         return
     try:

@@ -17,8 +17,7 @@ class MountError(Exception):
         self.event = event
 
 
-async def prepare_volumes(folder: Path, group: Group, shares: dict[str, str],
-                          share_root: Path) -> dict[str, Path]:  # fmt: skip
+async def prepare_volumes(folder: Path, group: Group, shares: dict[str, str], share_root: Path) -> dict[str, Path]:
     """Make every volume of the group; raises ``MountError`` as Azure's event would say."""
     made: dict[str, Path] = {}
     for volume in group.properties.get("volumes") or []:

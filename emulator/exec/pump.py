@@ -19,15 +19,24 @@ from emulator.journal import Entry
 Ending = Literal["exit", "client", "cut"]
 
 
-class Cut(Exception):
+class LineCutError(Exception):
     """The line is to be cut now."""
 
 
 class Pump:
     """One exec session at work. Nothing is buffered: a full side stops the other."""
 
-    def __init__(self, ws: web.WebSocketResponse, transport: asyncio.Transport, terminal: Terminal,
-                 ticket: Ticket, rng: random.Random, sessions: Sessions, entry: Entry) -> None:  # fmt: skip
+    def __init__(
+        self,
+        *,
+        ws: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        terminal: Terminal,
+        ticket: Ticket,
+        rng: random.Random,
+        sessions: Sessions,
+        entry: Entry,
+    ) -> None:
         self._ws = ws
         self._transport = transport
         self._terminal = terminal
@@ -55,12 +64,12 @@ class Pump:
             for task in work:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
-        if any(isinstance(task.exception(), Cut) for task in done):
+        if any(isinstance(task.exception(), LineCutError) for task in done):
             return "cut"
         if any(task.exception() is not None for task in done):
             return "client"
         # A process that ended counts as such even when the client left at the same moment.
-        return sorted((work[task] for task in done), key=["exit", "cut", "client"].index)[0]
+        return min((work[task] for task in done), key=["exit", "cut", "client"].index)
 
     async def _outbound(self) -> None:
         options = self._options
@@ -86,38 +95,39 @@ class Pump:
             await self._ws.send_bytes(frame)
 
     async def _inbound(self) -> None:
-        options = self._options
-        while True:
-            message = await self._ws.receive()
-            if message.type is WSMsgType.BINARY:
-                data = message.data
-            elif message.type is WSMsgType.TEXT:
-                data = message.data.encode()
-            elif message.type is WSMsgType.PING:
-                await self._ws.pong(message.data)
-                if options.pings_count:
-                    self._active = self._loop.time()
-                continue
-            elif message.type is WSMsgType.PONG:
-                continue
-            elif message.type is WSMsgType.ERROR:
-                raise Cut  # above all: a message that is too big
-            else:
-                return
+        while (data := await self._receive()) is not None:
             self._active = self._loop.time()
             self._entry.received += len(data)
             if self._stalled is not None:
                 await self._stalled.wait()
-            if self._until_drop and options.drop_direction in ("in", "both"):
+            if self._until_drop and self._options.drop_direction in ("in", "both"):
                 if len(data) >= self._until_drop:
                     await self._terminal.write(data[: self._until_drop])
+                    data = data[self._until_drop :]
                     await self._drop(b"")
                 else:
                     self._until_drop -= len(data)
             data = self._channel.incoming(data)
-            if options.echo == "doubled" and self._terminal.echoes:
+            if self._options.echo == "doubled" and self._terminal.echoes:
                 await self._send(data)
             await self._terminal.write(data)
+
+    async def _receive(self) -> bytes | None:
+        """The next message with data in it, of either kind; None when the client has gone."""
+        while True:
+            message = await self._ws.receive()
+            if message.type is WSMsgType.BINARY:
+                return bytes(message.data)
+            if message.type is WSMsgType.TEXT:
+                return str(message.data).encode()
+            if message.type is WSMsgType.PING:
+                await self._ws.pong(message.data)
+                if self._options.pings_count:
+                    self._active = self._loop.time()
+            elif message.type is WSMsgType.ERROR:
+                raise LineCutError  # above all: a message that is too big
+            elif message.type is not WSMsgType.PONG:
+                return None
 
     async def _clock(self) -> None:
         options = self._options
@@ -137,7 +147,7 @@ class Pump:
         await self._cut("abort")
 
     async def _drop(self, frame: bytes) -> None:
-        """Cut in the middle of a frame, once its due bytes have passed."""
+        """LineCutError in the middle of a frame, once its due bytes have passed."""
         options, keep = self._options, self._until_drop
         self._until_drop = 0
         if options.drop_count and self._sessions.drops >= options.drop_count:
@@ -168,7 +178,7 @@ class Pump:
             self._transport.close()
         else:
             reset(self._transport)
-        raise Cut
+        raise LineCutError
 
     async def _flush(self) -> None:
         for _ in range(100):

@@ -50,23 +50,48 @@ class Sessions:
     drops: int = 0
     _blocked: list[socket.socket] = field(default_factory=list)
 
-    def issue(self, group: Group, container: Container, command: str, size: tuple[int, int],
-              base: str, *, kind: Literal["exec", "attach"] = "exec") -> Ticket:  # fmt: skip
+    def issue(
+        self,
+        group: Group,
+        container: Container,
+        command: str,
+        size: tuple[int, int],
+        base: str,
+        *,
+        kind: Literal["exec", "attach"] = "exec",
+    ) -> Ticket:
         """A new ticket, or the refusal when the container has too many sessions."""
         self._expire()
         options = self.options
         if kind == "exec":
             used = sum(
-                1 for t in (*self.tickets.values(), *self.open.values())
+                1
+                for t in (*self.tickets.values(), *self.open.values())
                 if t.container is container and t.kind == "exec"
-            )  # fmt: skip
+            )
             if options.cap and used >= options.cap:
                 headers = {"Retry-After": "10"} if options.cap_status == 429 else None
-                raise arm_error("TooManyExecSessions", status=options.cap_status, headers=headers,
-                                container=container.name, name=group.name, cap=options.cap)  # fmt: skip
+                raise arm_error(
+                    "TooManyExecSessions",
+                    status=options.cap_status,
+                    headers=headers,
+                    container=container.name,
+                    name=group.name,
+                    cap=options.cap,
+                )
         number, password, uri = self._address(kind, group, size, base)
-        ticket = Ticket(number, kind, group, container, command, size, password, uri,
-                        time.monotonic() + options.credential_lifetime, options)  # fmt: skip
+        ticket = Ticket(
+            number,
+            kind,
+            group,
+            container,
+            command,
+            size,
+            password,
+            uri,
+            time.monotonic() + options.credential_lifetime,
+            options,
+        )
         self.tickets[number] = ticket
         return ticket
 
@@ -80,15 +105,13 @@ class Sessions:
         for number in [n for n, t in self.tickets.items() if t.expires < moment]:
             del self.tickets[number]
 
-    def _address(self, kind: str, group: Group, size: tuple[int, int],
-                 base: str) -> tuple[str, str, str]:  # fmt: skip
+    def _address(self, kind: str, group: Group, size: tuple[int, int], base: str) -> tuple[str, str, str]:
         rows, columns = size
         base = self._blocked_base() or base
         if self.options.front_end == "bridge" and kind == "exec":
             number = secrets.token_hex(8)
             password = base64.urlsafe_b64encode(secrets.token_bytes(24)).decode().rstrip("=")
-            uri = (f"{base}/exec/{group.caas}/bridge-{number}?rows={rows}&cols={columns}"
-                   "&api-version=2018-02-01-preview")  # fmt: skip
+            uri = f"{base}/exec/{group.caas}/bridge-{number}?rows={rows}&cols={columns}&api-version=2018-02-01-preview"
             return f"bridge-{number}", password + END, uri
         number = str(uuid.uuid4())
         password = "".join(secrets.choice(_PRINTABLE) for _ in range(48))
@@ -109,7 +132,7 @@ class Sessions:
             closed.listen(0)
             for _ in range(2):
                 filler = socket.socket()
-                filler.setblocking(False)
+                filler.settimeout(0)
                 with contextlib.suppress(BlockingIOError):
                     filler.connect(("127.0.0.1", port))
                 self._blocked.append(filler)

@@ -16,9 +16,7 @@ from emulator.exec.sessions import Ticket
 from emulator.exec.terminal import Terminal
 
 _PATHS = {
-    "Exec_WebSocket": re.compile(
-        r"/execstream/sessionId/(?P<id>[^/]+)|/exec/caas-[0-9a-f]+/(?P<bridge>bridge-[^/]+)"
-    ),
+    "Exec_WebSocket": re.compile(r"/execstream/sessionId/(?P<id>[^/]+)|/exec/caas-[0-9a-f]+/(?P<bridge>bridge-[^/]+)"),
     "Attach_WebSocket": re.compile(r"/logstream/sessionId/(?P<id>[^/]+)"),
 }
 _PATIENCE = 30.0
@@ -89,8 +87,7 @@ async def _session(call: Call, ws: web.WebSocketResponse, ticket: Ticket) -> Non
         argv = split_command(options.argv, ticket.command)
         process = await container.exec(argv, ticket.size)
     except SpawnError as problem:
-        text = ("OCI runtime exec failed: exec failed: unable to start container process: "
-                f"{problem}\r\n")  # fmt: skip
+        text = f"OCI runtime exec failed: exec failed: unable to start container process: {problem}\r\n"
         await ws.send_bytes(text.encode())
         await _finish(call, ws, ticket)
         return
@@ -106,8 +103,15 @@ async def _pump(call: Call, ws: web.WebSocketResponse, ticket: Ticket, process: 
         terminal.close()
         return
     emulator = call.emulator
-    pump = Pump(ws, transport, terminal, ticket, emulator.random, emulator.sessions,
-                call.entry)  # fmt: skip
+    pump = Pump(
+        ws=ws,
+        transport=transport,
+        terminal=terminal,
+        ticket=ticket,
+        rng=emulator.random,
+        sessions=emulator.sessions,
+        entry=call.entry,
+    )
     ending = "client"
     try:
         ending = await pump.run()
@@ -139,11 +143,7 @@ async def serve_attach(call: Call) -> web.StreamResponse:
     """The log as a stream. Here the password travels in the Authorization header."""
     ticket = call.emulator.sessions.redeem(call.params["id"])
     given = call.request.headers.get("Authorization", "")
-    if (
-        ticket is None
-        or ticket.kind != "attach"
-        or not hmac.compare_digest(given.encode(), ticket.password.encode())
-    ):
+    if ticket is None or ticket.kind != "attach" or not hmac.compare_digest(given.encode(), ticket.password.encode()):
         return empty(401)
     ws = web.WebSocketResponse(compress=False)
     await ws.prepare(call.request)
