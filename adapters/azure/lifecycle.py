@@ -34,7 +34,7 @@ def create(session: Session, order: GroupOrder, *, resume: bool) -> Receipt:
     request = uuid.uuid4().hex
     content = json.dumps(body(order, request=request)).encode()
     if resume and (current := look(session, order.ref)).answer:
-        return _receipt(current.answer, _until_running(session, order, doing, None))
+        return _receipt(current.answer, _until_running(session, order, doing))
     made = resource_group.ensure(session, order.ref.resource_group, order.facts.location)
     put = session.careful(
         doing,
@@ -43,7 +43,7 @@ def create(session: Session, order: GroupOrder, *, resume: bool) -> Receipt:
         secrets=order.secrets(),
         extra=(NEW_GROUP,) if made else (),
     )
-    return _receipt(put, _until_running(session, order, doing, put))
+    return _receipt(put, _until_running(session, order, doing, put, request))
 
 
 def start(session: Session, ref: GroupRef) -> Receipt:
@@ -66,7 +66,7 @@ def start(session: Session, ref: GroupRef) -> Receipt:
         lambda: _post_start(session, ref),
         lambda: look(session, ref).presence not in (Presence.STOPPED, Presence.FAILED),
     )
-    judge = until_running(session, ref, doing, before=current.seen, fresh=False)
+    judge = until_running(session, ref, doing, before=current.seen)
     return _receipt(posted, wait(session, ref, doing, judge, accepted=posted))
 
 
@@ -122,8 +122,10 @@ def _appeared(session: Session, ref: GroupRef, request: str) -> bool:
         time.sleep(session.settings.poll_interval)
 
 
-def _until_running(session: Session, order: GroupOrder, doing: str, put: Answer | None) -> Look:
-    judge = until_running(session, order.ref, doing, fresh=True, secrets=order.secrets())
+def _until_running(
+    session: Session, order: GroupOrder, doing: str, put: Answer | None = None, request: str = ""
+) -> Look:
+    judge = until_running(session, order.ref, doing, request=request, secrets=order.secrets())
     return wait(session, order.ref, doing, judge, accepted=put)
 
 

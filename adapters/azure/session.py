@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
@@ -55,8 +55,8 @@ class Answer:
 
     status: int
     request_id: str
-    body: Any
-    operation: str = ""
+    body: Any = field(repr=False)
+    operation: str = field(default="", repr=False)
     """Opaque, signed: for polling only, never for a log."""
     retry_after: float | None = None
 

@@ -15,8 +15,16 @@ from typing import Final
 from adapters.azure import verdict
 from adapters.azure.budget import left
 from adapters.azure.observed import Observed, observe, read_events
+from adapters.azure.order import REQUEST_TAG
 from adapters.azure.session import Answer, Session
-from statemachine.errors import DeadlineError, GroupMissingError, ProviderError, ProvisioningError
+from statemachine.errors import (
+    DeadlineError,
+    GroupMissingError,
+    ProviderError,
+    ProvisioningError,
+    ThrottledError,
+    UnavailableError,
+)
 from statemachine.events import GroupRef
 from statemachine.ports import Presence
 from statemachine.secret import Secret, scrub
@@ -57,7 +65,7 @@ def wait(session: Session, ref: GroupRef, doing: str, judge: Judge, *, accepted:
     asked = accepted.retry_after if accepted else None
     rounds = 0
     while True:
-        current = look(session, ref)
+        current = _look_on(session, ref, doing)
         if judge(current, time.monotonic() - begun):
             return current
         rounds += 1
@@ -72,19 +80,34 @@ def wait(session: Session, ref: GroupRef, doing: str, judge: Judge, *, accepted:
         interval = min(settings.poll_ceiling, interval * GROWTH)
 
 
+def _look_on(session: Session, ref: GroupRef, doing: str) -> Look:
+    """A look in the middle of an operation: no answer now says nothing about how the operation ends."""
+    try:
+        return look(session, ref)
+    except (UnavailableError, ThrottledError) as error:
+        raise DeadlineError(
+            f"lost sight of Azure while waiting to {doing}: {error.message}",
+            code=error.code,
+            http_status=error.http_status,
+            request_id=error.request_id,
+            azure_message=error.azure_message,
+        ) from error
+
+
 def until_running(
     session: Session,
     ref: GroupRef,
     doing: str,
     *,
     before: Observed | None = None,
-    fresh: bool,
+    request: str = "",
     secrets: tuple[Secret, ...] = (),
 ) -> Judge:
     """Content when the container's process runs.
 
     ``before`` is what was seen before the request: until Azure shows something else, or ``settle`` seconds
-    have passed, it counts as old news. ``fresh`` says that a PUT was accepted, so a 404 is old news too.
+    have passed, it counts as old news. ``request`` names the PUT that was accepted: until a group with that
+    mark shows, a 404 and any other group of the same name are old news too.
     ``secrets`` are masked in what the container printed.
     """
     settle = session.settings.settle
@@ -93,9 +116,11 @@ def until_running(
     def judge(current: Look, waited: float) -> bool:
         seen = current.seen
         if seen is None:
-            if fresh and waited < settle:
+            if request and waited < settle:
                 return False
             raise GroupMissingError(f"Azure did not {doing}: the container group is not there")
+        if request and waited < settle and dict(seen.tags).get(REQUEST_TAG) != request:
+            return False
         if seen.presence is Presence.RUNNING:
             return True
         news = tuple(event for event in seen.events if event not in known)

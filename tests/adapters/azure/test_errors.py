@@ -127,7 +127,7 @@ REQUEST = requests.Request("GET", "https://management.azure.com/x?sig=s").prepar
 
 
 def wrap(inner: Exception) -> ServiceRequestError:
-    outer = requests.exceptions.ConnectionError(MaxRetryError(None, "/x", inner), request=REQUEST)  # type: ignore[arg-type] # urllib3 needs no pool to hold a reason
+    outer = requests.exceptions.ConnectionError(MaxRetryError(None, "/x", inner), request=REQUEST)
     return ServiceRequestError(outer, error=outer)
 
 

@@ -1,0 +1,59 @@
+"""What `init` is told before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from adapters.azure import GroupOrder, Level
+from statemachine.errors import (
+    AuthenticationError,
+    CapacityError,
+    NotRegisteredError,
+    QuotaError,
+)
+from statemachine.secret import Secret
+
+PUT = "ContainerGroups_CreateOrUpdate"
+Order = Callable[..., GroupOrder]
+
+
+def test_check_finds_nothing_wrong(line, clean) -> None:
+    findings = line().groups.check("dev", "West Europe".replace(" ", "").lower(), cpu=1, memory_gb=2)
+    assert {finding.level for finding in findings} == {Level.OK}
+    subjects = {finding.subject for finding in findings}
+    assert subjects == {"credentials", "resource group", "provider", "region", "capacity", "quota"}
+
+
+def test_check_changes_nothing(line, clean) -> None:
+    one = line()
+    mark = one.control.mark()
+    one.groups.check("not-there-yet", "westeurope")
+    assert {entry["method"] for entry in one.control.requests(since=mark) if "Entra" not in entry["operation"]} == {
+        "GET"
+    }
+
+
+def test_check_names_what_is_wrong(line, clean) -> None:
+    one = line()
+    one.control.registration("NotRegistered")
+    problems = {f.subject: f for f in one.groups.check("dev", "moonbase") if f.level is Level.PROBLEM}
+    assert isinstance(problems["provider"].error, NotRegisteredError)
+    assert "moonbase" in problems["region"].text
+    one.control.registration("Registered")
+    findings = one.groups.check("dev", "westeurope", cpu=500, memory_gb=9999)
+    problems = {f.subject: f for f in findings if f.level is Level.PROBLEM}
+    assert isinstance(problems["capacity"].error, CapacityError)
+    assert isinstance(problems["quota"].error, QuotaError)
+
+
+def test_check_tolerates_what_may_not_be_read(line, clean) -> None:
+    one = line()
+    one.control.permissions(denied=["*/read"])
+    findings = one.groups.check("dev", "westeurope")
+    assert {finding.level for finding in findings} == {Level.OK, Level.NOTE}
+
+
+def test_check_with_credentials_that_do_not_work(line, clean) -> None:
+    findings = line(client_secret=Secret("wrong")).groups.check("dev", "westeurope")
+    assert [(finding.subject, finding.level) for finding in findings] == [("credentials", Level.PROBLEM)]
+    assert isinstance(findings[0].error, AuthenticationError)

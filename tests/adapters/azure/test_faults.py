@@ -1,0 +1,204 @@
+"""Lost answers, silence, throttling, late reads: how the adapter goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from adapters.azure import GroupOrder
+from statemachine.errors import (
+    CapacityError,
+    DeadlineError,
+    ThrottledError,
+    UnavailableError,
+)
+from statemachine.events import GroupRef
+from statemachine.ports import Presence
+
+PUT = "ContainerGroups_CreateOrUpdate"
+Order = Callable[..., GroupOrder]
+
+
+def test_resuming_what_never_arrived_creates_it(line, ref: GroupRef, order: Order) -> None:
+    one = line()
+    assert one.groups.create(order(ref), resume=True).http_status == 201
+
+
+def test_a_put_whose_answer_is_lost_is_not_sent_twice(line, ref: GroupRef, order: Order) -> None:
+    one = line()
+    one.groups.look(ref)
+    mark = one.control.mark()
+    one.control.set_fault(PUT, stage="response", drop="reset")
+    receipt = one.groups.create(order(ref))
+    assert one.calls(PUT, mark) == 1
+    assert receipt.request_id
+    assert one.groups.look(ref).presence is Presence.RUNNING
+
+
+def test_a_put_that_never_arrived_is_sent_again(line, ref: GroupRef, order: Order, monkeypatch) -> None:
+    from adapters.azure import lifecycle
+
+    monkeypatch.setattr(lifecycle, "APPEAR", 0.2)
+    one = line()
+    mark = one.control.mark()
+    one.control.set_fault(PUT, stage="request", drop="reset")
+    assert one.groups.create(order(ref)).http_status == 201
+    assert one.calls(PUT, mark) == 2
+
+
+def test_a_gateway_error_after_the_put_was_accepted(line, ref: GroupRef, order: Order) -> None:
+    one = line()
+    mark = one.control.mark()
+    one.control.set_fault(PUT, stage="response", status=504, code="GatewayTimeout", message="late")
+    one.groups.create(order(ref))
+    assert one.calls(PUT, mark) == 1
+
+
+@pytest.mark.parametrize("operation", ["ContainerGroups_Stop", "ContainerGroups_Start", "Containers_ExecuteCommand"])
+@pytest.mark.parametrize("stage", ["request", "response"])
+def test_other_calls_survive_a_lost_connection(line, ref: GroupRef, order: Order, operation: str, stage: str) -> None:
+    one = line()
+    one.groups.create(order(ref))
+    if operation == "ContainerGroups_Start":
+        one.groups.stop(ref)
+    one.control.set_fault(operation, stage=stage, drop="reset")
+    verb = {
+        "ContainerGroups_Stop": one.groups.stop,
+        "ContainerGroups_Start": one.groups.start,
+        "Containers_ExecuteCommand": one.groups.open_exec,
+    }[operation]
+    verb(ref)
+
+
+def test_a_group_that_appears_late(line, ref: GroupRef, order: Order) -> None:
+    one = line()
+    one.control.set_fault("ContainerGroups_Get", status=404, code="ResourceNotFound", message="was not found", count=5)
+    one.groups.create(order(ref))
+    assert one.groups.look(ref).presence is Presence.RUNNING
+
+
+def test_a_deleted_group_that_lingers(line, ref: GroupRef, order: Order) -> None:
+    one = line()
+    one.control.change("timings", delete=0.3)
+    one.control.change("control", delete_async=True)
+    try:
+        one.groups.create(order(ref))
+        one.groups.delete(ref)
+        assert one.groups.look(ref).presence is Presence.ABSENT
+    finally:
+        one.control.change("timings", delete=0.0)
+        one.control.change("control", delete_async=False)
+
+
+def test_a_revoked_token_is_replaced(line, ref: GroupRef) -> None:
+    one = line()
+    one.groups.look(ref)
+    one.control.set_fault("ContainerGroups_Get", status=401, code="InvalidAuthenticationToken", message="revoked")
+    mark = one.control.mark()
+    one.groups.look(ref)
+    assert one.calls("Entra_Token", mark) == 1
+
+
+def test_throttling_waits_as_long_as_azure_asks(line, ref: GroupRef) -> None:
+    one = line()
+    one.groups.look(ref)
+    one.control.set_fault(
+        "ContainerGroups_Get", status=429, code="TooManyRequests", message="slow", headers={"Retry-After": "1"}
+    )
+    begun = time.monotonic()
+    one.groups.look(ref)
+    assert 1.0 <= time.monotonic() - begun < 3.5
+
+
+def test_throttling_past_the_deadline_is_not_waited_for(line, ref: GroupRef) -> None:
+    one = line()
+    one.control.set_fault(
+        "ContainerGroups_Get",
+        status=429,
+        code="TooManyRequests",
+        message="slow",
+        headers={"Retry-After": "3600"},
+        count=None,
+    )
+    begun = time.monotonic()
+    with pytest.raises(ThrottledError) as caught:
+        one.groups.look(ref)
+    assert time.monotonic() - begun < 3
+    assert "3600 s" in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_server_errors_pass(line, ref: GroupRef, status: int) -> None:
+    one = line()
+    one.control.set_fault("ContainerGroups_Get", status=status, body="<html>oops</html>", count=1)
+    assert one.groups.look(ref).presence is Presence.ABSENT
+
+
+def test_server_errors_that_do_not_pass(line, ref: GroupRef) -> None:
+    one = line(retry_deadline=1.0)
+    one.control.set_fault("ContainerGroups_Get", status=503, code="X", message="down", count=None)
+    with pytest.raises(UnavailableError):
+        one.groups.look(ref)
+
+
+@pytest.mark.parametrize("drop", ["reset", "close", "truncate"])
+def test_a_broken_read_is_repeated(line, ref: GroupRef, drop: str) -> None:
+    one = line()
+    one.control.set_fault("ContainerGroups_Get", drop=drop)
+    assert one.groups.look(ref).presence is Presence.ABSENT
+
+
+@pytest.mark.parametrize(
+    "fault", [{"drop": "reset"}, {"status": 429, "headers": {"Retry-After": "0"}}, {"status": 500}]
+)
+def test_the_token_endpoint_is_asked_again(line, ref: GroupRef, fault: dict[str, object]) -> None:
+    one = line()
+    one.control.set_fault("Entra_Token", **fault)
+    mark = one.control.mark()
+    one.groups.look(ref)
+    assert one.calls("Entra_Token", mark) == 2
+
+
+def test_the_token_endpoint_stays_down(line, ref: GroupRef) -> None:
+    one = line(retry_deadline=1.0)
+    one.control.set_fault("Entra_*", status=503, count=None)
+    with pytest.raises(UnavailableError):
+        one.groups.look(ref)
+
+
+@pytest.mark.parametrize("operation", ["ContainerGroups_Get", "Entra_Token"])
+def test_a_silent_server_does_not_hold_us(line, ref: GroupRef, operation: str) -> None:
+    one = line(retry_deadline=1.0)
+    one.control.set_fault(operation, drop="hang", count=None)
+    begun = time.monotonic()
+    with pytest.raises(UnavailableError) as caught:
+        one.groups.look(ref)
+    assert time.monotonic() - begun < 4
+    assert "127.0.0.1 did not answer" in str(caught.value)
+
+
+def test_a_provisioning_that_never_ends(line, ref: GroupRef, order: Order) -> None:
+    one = line(deadline=1.0)
+    one.control.set_fault("ContainerGroups_Provision", stage="provision", drop="hang")
+    with pytest.raises(DeadlineError) as caught:
+        one.groups.create(order(ref))
+    assert "provisioning" in str(caught.value)
+
+
+def test_a_failure_only_the_operation_tells_of(line, ref: GroupRef, order: Order) -> None:
+    one = line(settle=10.0)
+    one.control.set_fault("ContainerGroups_Provision", stage="provision")
+    one.control.set_fault("ContainerGroups_Get", status=404, code="ResourceNotFound", message="none", count=None)
+    with pytest.raises(CapacityError):
+        one.groups.create(order(ref))
+
+
+def test_losing_sight_of_azure_leaves_the_end_open(line, ref: GroupRef, order: Order) -> None:
+    one = line(retry_deadline=1.0)
+    one.control.set_fault("ContainerGroups_Get", status=503, count=None)
+    with pytest.raises(DeadlineError, match="lost sight"):
+        one.groups.create(order(ref))
+    one.control.clear()
+    one.groups.create(order(ref), resume=True)
