@@ -13,7 +13,7 @@ from eventlog import layout
 from eventlog.codec import encode
 from eventlog.disk import Disk
 from eventlog.failures import explained, not_a_file
-from eventlog.tail import line_number, not_ours
+from eventlog.tail import TOO_LONG, line_number, not_ours
 from statemachine.errors import LogDamagedError
 
 BLOCK: Final = layout.MAX_LINE
@@ -72,7 +72,7 @@ def blocks(disk: Disk, fd: int, path: Path, start: int = 0) -> Iterator[tuple[in
         elif len(data) < BLOCK:
             return
         else:
-            raise damaged(disk, fd, path, at, f"longer than {layout.MAX_LINE} bytes, which no line of an event log is")
+            raise damaged(disk, fd, path, at, TOO_LONG)
 
 
 def needle(subject: str) -> bytes:

@@ -14,6 +14,7 @@ from eventlog.disk import Disk
 from statemachine.errors import LogDamagedError, LogError
 
 _FIRST_READ: Final = 4096
+TOO_LONG: Final = f"longer than {layout.MAX_LINE} bytes, which no line of an event log is"
 _MOVE_AWAY: Final = "Set ACI_EVENT_LOG to another path, or move that file away."
 
 
@@ -86,14 +87,11 @@ def _last_line(disk: Disk, fd: int, path: Path, size: int) -> tuple[bytes, int]:
         start = max(0, size - want)
         data = disk.read_at(fd, size - start, start)
         last = data.rfind(b"\n")
-        before = data.rfind(b"\n", 0, last) if last > 0 else -1
-        if before >= 0 or (start == 0 and last >= 0):
-            return data[before + 1 : last], start + last + 1
-        if start == 0:
-            return b"", 0
-        if want > 2 * layout.MAX_LINE:
-            raise LogDamagedError(
-                f"{path}, line {line_number(disk, fd, size - 1)}: longer than {layout.MAX_LINE} bytes,"
-                " which no line of an event log is"
-            )
+        before = data.rfind(b"\n", 0, max(0, last))
+        whole = before >= 0 or start == 0
+        if len(data) - last > layout.MAX_LINE or (last - before > layout.MAX_LINE and last >= 0):
+            number = line_number(disk, fd, start + (before if len(data) - last <= layout.MAX_LINE else last) + 1)
+            raise LogDamagedError(f"{path}, line {number}: {TOO_LONG}")
+        if whole:
+            return (data[before + 1 : last], start + last + 1) if last >= 0 else (b"", 0)
         want *= 4

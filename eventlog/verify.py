@@ -16,6 +16,7 @@ from eventlog.lock import stillness
 from eventlog.paths import TORN
 from eventlog.read import BLOCK, open_plain
 from eventlog.replay import UNREADABLE, decode_entry
+from eventlog.tail import TOO_LONG
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +126,7 @@ def _lines(disk: Disk, fd: int, path: Path, at: int, check: _Check) -> tuple[int
         whole = data.rfind(b"\n") + 1
         if not whole:
             if len(data) == BLOCK:
-                check.reason = f"is longer than {layout.MAX_LINE} bytes"
+                check.reason = f"is {TOO_LONG}"
                 return at, False
             return at, True
         for line in data[: whole - 1].split(b"\n"):

@@ -1,0 +1,152 @@
+"""Whatever stands under the log's name, the answer is one line that says what and what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eventlog import EventLog, blobs, ensure_writable, verify
+from eventlog.disk import Disk
+from eventlog.layout import MAX_LINE
+from statemachine.errors import LogDamagedError, LogError
+from statemachine.events import Created, Exited
+
+Make = Callable[..., EventLog]
+FOREIGN = {
+    "binary": bytes(range(256)) * 40,
+    "another tool's JSON lines": b'{"level":"info","msg":"hello"}\n' * 200,
+    "one JSON document": b'{\n  "a": 1\n}\n',
+    "text without an end": b"x" * 100_000,
+    "empty lines": b"\n\n\n",
+    "a byte order mark": b"\xef\xbb\xbf" + b'{"specversion":"1.0","id":"' + b"a" * 400 + b"\n",
+    "another CloudEvent": b'{"specversion":"1.0","type":"x","source":"y","id":"1"}\n',
+    "invalid UTF-8": b'{"spec\xff\xfeversion":"1.0"}\n',
+}
+
+
+def put(path: Path, data: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("data", FOREIGN.values(), ids=FOREIGN.keys())
+def test_a_file_of_something_else_is_left_alone(path: Path, make: Make, data: bytes) -> None:
+    put(path, data)
+    for use in (
+        lambda: make().append("ws", Created()),
+        lambda: list(make().history("ws")),
+        lambda: list(make().records()),
+        lambda: ensure_writable(path),
+    ):
+        with pytest.raises(LogError) as raised:
+            use()
+        message = str(raised.value)
+        assert "is not an event log of this program. Set ACI_EVENT_LOG to another path" in message
+        assert "\n" not in message
+    assert path.read_bytes() == data
+    assert not list(path.parent.glob("*.torn-*"))
+    verdict = verify(path)
+    assert not verdict.ok
+    assert verdict.line == 1
+
+
+def test_a_directory(path: Path, make: Make) -> None:
+    path.mkdir(parents=True)
+    for use in (lambda: make().append("ws", Created()), lambda: list(make().history("ws")), lambda: verify(path)):
+        with pytest.raises(LogError, match=r"is a directory\. Set ACI_EVENT_LOG to a file"):
+            use()
+
+
+def test_a_pipe_does_not_hang(path: Path, make: Make) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path)
+    for use in (lambda: make().append("ws", Created()), lambda: list(make().history("ws")), lambda: verify(path)):
+        with pytest.raises(LogError, match="not a regular file"):
+            use()
+
+
+def test_a_device(make: Make) -> None:
+    log = EventLog(Path("/dev/full"), actor=make()._appender._composer._actor, correlation="")
+    with pytest.raises(LogError, match="not a regular file"):
+        log.append("ws", Created())
+
+
+def test_a_parent_that_is_a_file(tmp_path: Path, make: Make) -> None:
+    (tmp_path / "state").write_text("")
+    with pytest.raises(LogError, match="Not a directory"):
+        make().append("ws", Created())
+    with pytest.raises(LogError, match="Not a directory"):
+        list(make().history("ws"))
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (errno.EACCES, "Permission denied. Make the path writable, or set ACI_EVENT_LOG to one that is."),
+        (errno.EROFS, "Read-only file system. Make the path writable, or set ACI_EVENT_LOG to one that is."),
+        (errno.EMFILE, "Too many open files"),
+        (errno.ENOLCK, "No locks available. Set ACI_EVENT_LOG to a path on a file system that can lock files."),
+    ],
+)
+def test_a_disk_that_does_not_let_us_write(path: Path, make: Make, code: int, message: str) -> None:
+    class Closed(Disk):
+        def open_append(self, path: str) -> int:
+            raise OSError(code, os.strerror(code))
+
+    make().append("ws", Created())
+    with pytest.raises(LogError) as raised:
+        make(disk=Closed()).append("ws", Created())
+    assert f"the event log {path} cannot be written: {message}" in str(raised.value)
+    assert len(list(make(disk=Closed()).history("ws"))) == 1
+
+
+def test_a_disk_that_does_not_let_us_read(path: Path, make: Make) -> None:
+    class Unreadable(Disk):
+        def read_at(self, fd: int, size: int, offset: int) -> bytes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    make().append("ws", Created())
+    for use in (
+        lambda: list(make(disk=Unreadable()).history("ws")),
+        lambda: make(disk=Unreadable()).append("ws", Created()),
+        lambda: verify(path, disk=Unreadable()),
+    ):
+        with pytest.raises(LogError, match=r"Input/output error\. Check the disk"):
+            use()
+
+
+def test_a_gigantic_line(path: Path, make: Make) -> None:
+    make().append("ws", Created())
+    good = path.read_bytes()
+    for end in (b"\n", b"\n" + good):
+        path.write_bytes(good + b'{"specversion":"1.0","id":"' + b"x" * (3 * MAX_LINE) + end)
+        verdict = verify(path)
+        assert (verdict.line, verdict.events) == (2, 1)
+        assert "longer than 1048576 bytes" in verdict.reason
+        with pytest.raises(LogDamagedError, match="line 2: longer than"):
+            list(make().history("ws"))
+    path.write_bytes(good + b"x" * (3 * MAX_LINE))
+    with pytest.raises(LogDamagedError, match="line 2: longer than"):
+        make().append("ws", Created())
+
+
+def test_an_event_too_long_to_write_is_refused_and_nothing_is_written(path: Path, make: Make) -> None:
+    make().append("ws", Created())
+    before = path.read_bytes()
+    with pytest.raises(LogError, match="too long for the event log, which takes 1048576"):
+        make().append("ws", Exited(detail="x" * MAX_LINE))
+    assert path.read_bytes() == before
+    make().append("ws", Exited(detail="x" * (MAX_LINE - 1000)))
+    assert verify(path).ok
+    assert len(list(make().history("ws"))) == 2
+
+
+def test_documents_under_a_bad_name(path: Path) -> None:
+    put(path.parent / "events.jsonl.d", b"")
+    with pytest.raises(LogError, match="cannot be written: Not a directory"):
+        blobs.put(path, "labels", b"{}")
+    assert blobs.get(path, "labels", "0" * 64) is None

@@ -1,0 +1,151 @@
+"""What goes in comes out, today's as well as a newer version's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eventlog import Actor, EventLog, Record, layout, verify
+from eventlog.codec import timestamp, uuid7
+from eventlog.disk import Disk
+from statemachine.errors import LogDamagedError
+from statemachine.events import Created, Event, Exited
+from tests.eventlog.strategies import events, subjects
+
+
+class Quick(Disk):
+    def sync(self, fd: int) -> None:
+        """These tests are about bytes, not about power cuts."""
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(story=st.lists(st.tuples(subjects, events), max_size=12))
+def test_round_trip(path: Path, make: Callable[..., EventLog], story: list[tuple[str, Event]]) -> None:
+    path.unlink(missing_ok=True)
+    log = make(disk=Quick())
+    written = [log.append(subject, event) for subject, event in story]
+    assert [one.event for one in written] == [event for _, event in story]
+    assert list(make().replay(verified=True)) == written
+    for subject in {subject for subject, _ in story}:
+        mine = [one for one in written if one.subject == subject]
+        assert list(make().history(subject)) == mine
+        assert list(log.history(subject)) == mine
+    assert [record.event for record in make().records(verified=True)] == [event for _, event in story]
+    assert [record.seq for record in make().records(since_seq=3)] == [one.seq for one in written[3:]]
+    assert verify(path).ok
+    assert verify(path).events == len(story)
+
+
+def test_the_envelope(log: EventLog, path: Path) -> None:
+    log.append("ws", Created())
+    (record,) = log.records()
+    assert msgspec.structs.replace(record, id="", time=record.time, data=msgspec.Raw(), hash="") == Record(
+        specversion="1.0",
+        id="",
+        time=record.time,
+        type="Created",
+        subject="ws",
+        seq=1,
+        schema=1,
+        source="devpod-provider-aci",
+        actor=Actor("ada", "laptop", "app-1"),
+        correlation="call-1",
+        data=msgspec.Raw(),
+        prev=layout.GENESIS,
+        hash="",
+    )
+    assert record.hash == verify(path).head
+    assert re.search(rb'"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"', path.read_bytes())
+
+
+def rewrite(path: Path, *changes: tuple[bytes, bytes]) -> None:
+    """The one line of a log as another version would have written it."""
+    body = path.read_bytes().rpartition(b',"hash"')[0] + b"}"
+    for old, new in changes:
+        assert old in body
+        body = body.replace(old, new)
+    path.write_bytes(layout.seal(body)[0])
+
+
+def test_an_unknown_type_is_kept_and_has_no_event(log: EventLog, path: Path, make: Callable[..., EventLog]) -> None:
+    log.append("ws", Created())
+    rewrite(path, (b'"type":"Created"', b'"type":"Hibernated"'), (b'"data":{}', b'"data":{"to":[1,{"deep":null}]}'))
+    before = path.read_bytes()
+    (recorded,) = make().history("ws")
+    assert (recorded.event, recorded.type, recorded.seq) == (None, "Hibernated", 1)
+    (record,) = make().records()
+    assert bytes(record.data) == b'{"to":[1,{"deep":null}]}'
+    assert record.event is None
+    assert make().append("ws", Created(), expected=1).seq == 2
+    assert path.read_bytes().startswith(before)
+    assert verify(path).ok
+
+
+def test_unknown_members_are_stepped_over_and_stay_under_the_hash(log: EventLog, path: Path) -> None:
+    log.append("ws", Exited(exit_code=3))
+    rewrite(
+        path,
+        (b'"source"', b'"traceparent":"00-1","source"'),
+        (b'"exit_code":3', b'"exit_code":3,"signal":9'),
+        (b'"azure":"app-1"', b'"azure":"app-1","groups":["a"]'),
+    )
+    (recorded,) = log.history("ws")
+    assert recorded.event == Exited(exit_code=3)
+    assert verify(path).ok
+    path.write_bytes(path.read_bytes().replace(b'"signal":9', b'"signal":8'))
+    assert not verify(path).ok
+
+
+def test_a_newer_version_of_a_type_is_not_guessed_at(log: EventLog, path: Path) -> None:
+    log.append("ws", Exited(exit_code=3))
+    rewrite(path, (b'"schema":1', b'"schema":2'))
+    (recorded,) = log.history("ws")
+    assert (recorded.event, recorded.type) == (None, "Exited")
+
+
+def test_data_that_is_not_what_the_type_promises_is_damage(log: EventLog, path: Path) -> None:
+    log.append("ws", Exited(exit_code=3))
+    rewrite(path, (b'"exit_code":3', b'"exit_code":"three"'))
+    with pytest.raises(LogDamagedError, match="event 1 of the log is not a valid Exited"):
+        list(log.history("ws"))
+
+
+def test_a_subject_in_the_data_is_not_the_subject(log: EventLog, path: Path, make: Callable[..., EventLog]) -> None:
+    log.append("other", Exited(detail='"subject":"ws"'))
+    rewrite(path, (b'"data":{', b'"data":{"subject":"ws",'))
+    assert list(make().history("ws")) == []
+    assert make().append("ws", Created(), expected=0).seq == 2
+
+
+@given(st.datetimes(timezones=st.just(UTC)) | st.datetimes(timezones=st.just(timezone(timedelta(hours=5, minutes=30)))))
+def test_times_are_utc_with_microseconds(moment: datetime) -> None:
+    try:
+        text = timestamp(moment)
+    except OverflowError:
+        return
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", text)
+    assert datetime.fromisoformat(text) == moment
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        timestamp(datetime(2026, 1, 1))  # noqa: DTZ001  # the mistake under test
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC)), st.integers(0, 2**81))  # noqa: DTZ001  # bounds
+def test_ids_are_uuid_version_7(moment: datetime, random: int) -> None:
+    import uuid
+
+    text = uuid7(moment, random)
+    parsed = uuid.UUID(text)
+    assert str(parsed) == text
+    assert (parsed.version, parsed.variant) == (7, uuid.RFC_4122)
+    assert parsed.int >> 80 == int(moment.timestamp() * 1000)
+    assert uuid7(moment, random + 1) != text
