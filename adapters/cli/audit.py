@@ -16,10 +16,9 @@ from adapters.cli.compose import log_path
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def history(workspace: str | None, limit: int, as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
     """Show who did what, when, and how it ended; of one WORKSPACE or of all."""
-    from eventlog.history import json_lines, rows, table
-
     from adapters.cli.host import host, user
     from eventlog import Actor, EventLog
+    from eventlog.history import json_lines, rows, table
 
     log = EventLog(log_path(os.environ), actor=lambda: Actor(user=user(), host=host()), correlation="")
     found = rows(log.records(), subject=workspace, limit=limit)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 from typing import Final
 
 import click
 
 from adapters.cli.console import debugging, say
+from adapters.cli.lazy import LazyGroup
 from statemachine.errors import InternalError, ProviderError, one_line
 
 VERBS: Final = {
@@ -29,28 +29,16 @@ VERBS: Final = {
     "tunnel-holder": "adapters.cli.holder",
     "history": "adapters.cli.audit",
     "verify": "adapters.cli.audit",
+    "audit": "adapters.cli.audit_group",
 }
 """Where each verb lives; a module is imported when its verb is called, for DevPod starts us for every call."""
 
 HIDDEN: Final = frozenset({"tunnel-holder"})
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs, in the order people meet them."""
-        return [verb for verb in VERBS if verb not in HIDDEN]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb's command, or None for a word that is none."""
-        if cmd_name not in VERBS:
-            return None
-        found = getattr(import_module(VERBS[cmd_name]), cmd_name.replace("-", "_"))
-        return found if isinstance(found, click.Command) else None
-
-
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=LazyGroup, verbs=VERBS, hidden_verbs=HIDDEN, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="devpod-provider-aci")
 def cli() -> None:
     """Run DevPod's dev containers on Azure Container Instances.

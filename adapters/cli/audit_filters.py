@@ -1,0 +1,122 @@
+"""The options that choose among recorded operations, declared once for every verb that takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from adapters.cli.console import say
+from statemachine.errors import one_line
+
+if TYPE_CHECKING:
+    from eventlog.audit.query import Query
+    from eventlog.audit.times import Stretch
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class CallError(click.ClickException):
+    """The call itself was malformed: one line, without click's three of usage, and click's exit status."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say it the way every other error is said."""
+        say(f"error: {one_line(self.message)}")
+
+
+VERBS: Final = (
+    *("create", "start", "stop", "delete", "command"),
+    *("exited", "evicted", "vanished", "drifted", "adopted"),
+)
+"""What ``--verb`` takes: what was asked for, and what was only observed."""
+
+OUTCOMES: Final = ("ok", "failed", "open", "abandoned", "seen")
+
+WORKSPACE: Final = click.option(
+    "-w",
+    "--workspace",
+    "workspaces",
+    multiple=True,
+    metavar="PATTERN",
+    help="Of this workspace; `*` stands for any text.",
+)
+ACTOR: Final = click.option(
+    "--actor", "actors", multiple=True, metavar="PATTERN", help="By this user, user@host, or Azure identity."
+)
+SINCE: Final = click.option("--since", metavar="TIME", help="From this time on: 2h, yesterday, 2026-11-22T10:30, …")
+UNTIL: Final = click.option("--until", metavar="TIME", help="Up to this time; a day or a month means its end.")
+
+
+def filter_options(function: F) -> F:
+    """Every filter."""
+    for option in (
+        click.option("--correlation", metavar="ID", help="Of this invocation; the first characters are enough."),
+        UNTIL,
+        SINCE,
+        click.option(
+            "--outcome", "outcomes", multiple=True, type=click.Choice(OUTCOMES), help="That ended so. Repeatable."
+        ),
+        click.option(
+            "--verb", "verbs", multiple=True, type=click.Choice(VERBS), metavar="VERB", help="Of this kind. Repeatable."
+        ),
+        ACTOR,
+        WORKSPACE,
+    ):
+        function = option(function)
+    return function
+
+
+def range_options(function: F) -> F:
+    """The filters that make sense for sums: whose, and when."""
+    for option in (UNTIL, SINCE, ACTOR, WORKSPACE):
+        function = option(function)
+    return function
+
+
+def limit_option(function: F) -> F:
+    """``--limit``."""
+    return click.option(
+        "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest N operations."
+    )(function)
+
+
+def query_of(
+    *,
+    workspaces: tuple[str, ...] = (),
+    actors: tuple[str, ...] = (),
+    verbs: tuple[str, ...] = (),
+    outcomes: tuple[str, ...] = (),
+    since: str | None = None,
+    until: str | None = None,
+    correlation: str | None = None,
+) -> Query:
+    """The query that the options make. Raises CallError."""
+    from eventlog.audit.query import Query
+
+    found = Query(
+        workspaces=workspaces,
+        actors=actors,
+        verbs=verbs,
+        outcomes=outcomes,
+        since=moment(since, "--since").first if since else None,
+        until=moment(until, "--until").after if until else None,
+        correlation=correlation or "",
+    )
+    if found.since and found.until and found.since >= found.until:
+        raise CallError(f"--since {since} is not before --until {until}")
+    return found
+
+
+def moment(text: str, option: str) -> Stretch:
+    """What a time expression means now. Raises CallError."""
+    from datetime import UTC, datetime
+
+    from eventlog.audit.times import BadTimeError, parse
+
+    try:
+        return parse(text, datetime.now(UTC))
+    except BadTimeError as error:
+        raise CallError(f"{option}: {error}") from error

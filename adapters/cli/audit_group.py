@@ -1,0 +1,41 @@
+"""audit: the group of verbs that answer from the event log alone."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from adapters.cli.audit_filters import CallError, filter_options, limit_option
+from adapters.cli.audit_source import from_option
+from adapters.cli.lazy import LazyGroup
+
+AUDIT_VERBS: Final[dict[str, str]] = {}
+"""Where each verb of the group lives; a module is imported when its verb is called."""
+
+
+@click.group(cls=LazyGroup, verbs=AUDIT_VERBS, invoke_without_command=True)
+@from_option
+@filter_options
+@limit_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--follow", "-f", is_flag=True, help="Go on, and show what is recorded from now on.")
+@click.pass_context
+def audit(ctx: click.Context, /, **options: Any) -> None:
+    """Show who did what, when, from where, as whom in Azure, and how it ended.
+
+    Without a verb: the operations that all filters agree on, newest last. Times are UTC.
+    """
+    if ctx.invoked_subcommand is None:
+        from adapters.cli.audit_list import show
+
+        show(**options)
+        return
+    given = [
+        parameter.opts[0]
+        for parameter in ctx.command.params
+        if parameter.name in options
+        and ctx.get_parameter_source(parameter.name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise CallError(f"{given[0]} belongs behind the verb: audit {ctx.invoked_subcommand} {given[0]} …")
