@@ -63,22 +63,32 @@ def _asked(environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _through_tunnel(current: Session, workspace: Workspace, text: str, user: str) -> int:
-    from adapters.cli.sockets import holder_socket, spawn_holder
-    from adapters.tunnel import CommandSpec, ExecEndpoint, run_command, run_through_holder
+    from adapters.tunnel import CommandSpec, ExecEndpoint
 
     spec = CommandSpec(command=text, user=user)
-    streams = {"stdin": 0, "stdout": 1, "stderr": 2}
     if current.settings.tunnel_idle > 0 and os.name == "posix":
-        socket_path = holder_socket(current, workspace)
+        from adapters.cli.sockets import holder_socket, spawn_holder
+        from adapters.tunnel import run_through_holder
+
+        socket = holder_socket(current, workspace)
         return run_through_holder(
-            spec, socket_path, spawn=lambda: spawn_holder(current, socket_path), on_event=current.trace, **streams
+            spec,
+            socket,
+            spawn=lambda: spawn_holder(current, socket),
+            stdin=0,
+            stdout=1,
+            stderr=2,
+            on_event=current.trace,
         )
+    from adapters.tunnel import run_command
 
     def opener() -> ExecEndpoint:
         uri, password = current.groups.open_exec(current.group(workspace))
         return ExecEndpoint(uri=uri, password=password)
 
-    return run_command(spec, opener, ca_file=ca_file(current.environ), on_event=current.trace, **streams)
+    return run_command(
+        spec, opener, stdin=0, stdout=1, stderr=2, ca_file=ca_file(current.environ), on_event=current.trace
+    )
 
 
 def _close(current: Session, closed: e.CommandClosed) -> None:

@@ -121,5 +121,6 @@ def correlation() -> str:
 
 
 def ca_file(environ: Mapping[str, str]) -> str | None:
-    """The certificates to trust, for REST and WebSocket alike; None leaves it to the system."""
-    return environ.get("REQUESTS_CA_BUNDLE") or environ.get("SSL_CERT_FILE") or None
+    """The certificates to trust, in the order REST looks for them; None leaves it to the system."""
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+    return next((environ[name] for name in names if environ.get(name)), None)
