@@ -1,0 +1,82 @@
+"""Run one command over an exec session of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+from adapters.tunnel import helperfile, messages
+from adapters.tunnel.loop import Loop
+from adapters.tunnel.session import Session
+from adapters.tunnel.spec import CommandSpec, ExecOpener, OnEvent, Tuning, ignore_event
+from adapters.tunnel.stream import Stream
+from statemachine.errors import ProviderError
+
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def signals_noted(loop: Loop, on_signal: Callable[[int], None], numbers: tuple[signal.Signals, ...]) -> Iterator[None]:
+    """Serve signals in the loop instead of dying of them; only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        # A signal that the caller ignores (nohup) stays ignored.
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, lambda got, _: loop.from_thread(lambda: on_signal(got)))
+    wake = signal.set_wakeup_fd(loop.wake_fd, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wake)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_command(
+    spec: CommandSpec,
+    opener: ExecOpener,
+    *,
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    ca_file: str | None = None,
+    on_event: OnEvent = ignore_event,
+    tuning: Tuning | None = None,
+) -> int:
+    """Run it and return its exit status, 128+n for signal n; raises ``ProviderError`` subclasses.
+
+    SIGTERM, SIGINT and SIGHUP end the command in the container and give 128+n at once. When nobody reads
+    stdout any more, the command is ended too and the status is 141.
+    """
+    loop = Loop()
+    results: list[int | ProviderError] = []
+
+    def ended(_: Stream, result: int | ProviderError) -> None:
+        results.append(result)
+
+    def caught(number: int) -> None:
+        results.insert(0, 128 + number)
+
+    order = messages.encode_open(spec)
+    session = Session(
+        loop, opener, helperfile.builtin(), tuning or Tuning(), ca_file, on_event, lambda _: None
+    )  # fmt: skip
+    try:
+        with signals_noted(loop, caught, ENDING_SIGNALS):
+            session.open(order, (stdin, stdout, stderr), ended)
+            session.start()
+            while not results:
+                session.step()
+            session.close()
+    finally:
+        session.close()
+        loop.close()
+    result = results[0]
+    if isinstance(result, ProviderError):
+        raise result
+    return result

@@ -1,0 +1,34 @@
+#include "packet.h"
+
+#include <string.h>
+
+#include "crc.h"
+#include "util.h"
+
+struct packet *packet_new(uint8_t type, uint32_t stream, const void *payload, size_t length) {
+    struct packet *packet = must_allocate(sizeof *packet + PACKET_HEADER + length);
+    memset(packet, 0, sizeof *packet + PACKET_HEADER);
+    packet->size = PACKET_HEADER + length;
+    packet->bytes[0] = PACKET_MAGIC;
+    packet->bytes[1] = type;
+    put32(packet->bytes + 4, stream);
+    if (payload != NULL && length > 0) memcpy(packet->bytes + PACKET_HEADER, payload, length);
+    return packet;
+}
+
+uint32_t packet_stream(const struct packet *packet) { return get32(packet->bytes + 4); }
+
+uint32_t packet_number(const struct packet *packet) { return get32(packet->bytes + 8); }
+
+static uint32_t checksum(const struct packet *packet) {
+    uint32_t crc = crc32_more(0, packet->bytes, 16);
+    return crc32_more(crc, packet->bytes + PACKET_HEADER, packet_length(packet));
+}
+
+void packet_seal(struct packet *packet, uint32_t number) {
+    put32(packet->bytes + 8, number);
+    put32(packet->bytes + 12, (uint32_t)packet_length(packet));
+    put32(packet->bytes + 16, checksum(packet));
+}
+
+bool packet_intact(const struct packet *packet) { return get32(packet->bytes + 16) == checksum(packet); }

@@ -1,0 +1,179 @@
+#include "parser.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+void parser_reset(struct parser *parser, bool lenient) {
+    free(parser->packet);
+    memset(parser, 0, sizeof *parser);
+    parser->lenient = lenient;
+}
+
+void parser_free(struct parser *parser) { parser_reset(parser, true); }
+
+static void restart(struct parser *parser) {
+    free(parser->packet);
+    parser->packet = NULL;
+    parser->state = AT_START;
+    parser->have = 0;
+    parser->bits = 0;
+    parser->count = 0;
+    parser->padding = 0;
+}
+
+static size_t expected(const struct parser *parser) {
+    return parser->packet != NULL ? parser->packet->size : PACKET_HEADER;
+}
+
+/* The header is complete: make room for the payload. */
+static bool begin_packet(struct parser *parser) {
+    uint32_t length = get32(parser->header + 12);
+    if (parser->header[0] != PACKET_MAGIC || length > PACKET_PAYLOAD) return false;
+    parser->packet = packet_new(0, 0, NULL, length);
+    memcpy(parser->packet->bytes, parser->header, PACKET_HEADER);
+    return true;
+}
+
+/* Take bytes that are the packet's own; returns how many, at most up to the end of the part at hand. */
+static size_t take(struct parser *parser, const uint8_t *data, size_t size, bool *fine) {
+    size_t room = expected(parser) - parser->have;
+    size_t count = size < room ? size : room;
+    uint8_t *to = parser->packet != NULL ? parser->packet->bytes : parser->header;
+    memcpy(to + parser->have, data, count);
+    parser->have += count;
+    if (parser->packet == NULL && parser->have == PACKET_HEADER) *fine = begin_packet(parser);
+    return count;
+}
+
+static bool complete(const struct parser *parser) {
+    return parser->packet != NULL && parser->have == parser->packet->size;
+}
+
+static bool deliver(struct parser *parser, const struct parser_events *events, void *context) {
+    struct packet *packet = parser->packet;
+    parser->packet = NULL;
+    restart(parser);
+    if (!packet_intact(packet)) {
+        free(packet);
+        return false;
+    }
+    events->packet(context, packet);
+    return true;
+}
+
+static bool feed_base64(struct parser *parser, const struct parser_events *events, void *context, uint8_t byte) {
+    bool fine = true;
+    if (byte == '\n') return parser->count == 0 && complete(parser) && deliver(parser, events, context);
+    if (byte == '\r') return true;
+    int value = byte == '=' ? 0 : base64_value(byte);
+    if (value < 0 || (byte != '=' && parser->padding != 0)) return false;
+    parser->padding += byte == '=';
+    parser->bits = parser->bits << 6 | (uint32_t)value;
+    if (++parser->count < 4) return true;
+    uint8_t three[3] = {(uint8_t)(parser->bits >> 16), (uint8_t)(parser->bits >> 8), (uint8_t)parser->bits};
+    if (parser->padding > 2) return false;
+    size_t size = (size_t)(3 - parser->padding);
+    parser->bits = 0;
+    parser->count = 0;
+    for (size_t at = 0; at < size && fine;) {
+        if (complete(parser)) return false;
+        at += take(parser, three + at, size - at, &fine);
+    }
+    return fine;
+}
+
+static bool feed_escape(struct parser *parser, const struct parser_events *events, void *context, uint8_t byte) {
+    bool fine = true;
+    if (parser->count > 0) {
+        int value = hex_value(byte);
+        if (value < 0) return false;
+        parser->bits = parser->bits << 4 | (uint32_t)value;
+        if (--parser->count > 0) return true;
+        byte = (uint8_t)parser->bits;
+    } else if (byte == ESCAPE_BYTE) {
+        parser->count = 2;
+        parser->bits = 0;
+        return true;
+    }
+    take(parser, &byte, 1, &fine);
+    return fine && (!complete(parser) || deliver(parser, events, context));
+}
+
+static void feed_probe(struct parser *parser, const struct parser_events *events, void *context, uint8_t byte) {
+    static const size_t end = sizeof PROBE_END - 1;
+    struct bad_bytes bad;
+    parser->probe[parser->probe_have++] = byte;
+    size_t have = parser->probe_have;
+    bool ended = have >= end && memcmp(parser->probe + have - end, PROBE_END, end) == 0;
+    if (!ended && have < PROBE_LIMIT) return;
+    if (ended) probe_judge(parser->probe, have - end, &bad);
+    else memset(&bad, 0xFF, sizeof bad);
+    restart(parser);
+    events->probe(context, &bad);
+}
+
+/* At the start of something: which? */
+static bool begin(struct parser *parser, uint8_t byte) {
+    restart(parser);
+    if (byte == MARK_BASE64) {
+        parser->state = IN_BASE64;
+    } else if (byte == MARK_PROBE && parser->probing) {
+        parser->state = IN_PROBE;
+        parser->probe_have = 0;
+    } else if (byte == MARK_PAD && parser->probing) {
+        parser->state = IN_PAD;
+        parser->pad = 0;
+    } else if (parser->lenient || byte == '\r' || byte == '\n') {
+        return true;
+    } else if (byte == PACKET_MAGIC) {
+        parser->state = IN_RAW;
+        parser->header[0] = byte;
+        parser->have = 1;
+    } else if (byte == MARK_ESCAPE) {
+        parser->state = IN_ESCAPE;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool parser_feed(struct parser *parser, const struct parser_events *events, void *context, const uint8_t *data,
+                 size_t size) {
+    size_t at = 0;
+    while (at < size && !parser->stopped) {
+        bool fine = true;
+        switch (parser->state) {
+            case AT_START:
+                fine = begin(parser, data[at++]);
+                break;
+            case IN_RAW:
+                at += take(parser, data + at, size - at, &fine);
+                if (fine && complete(parser)) fine = deliver(parser, events, context);
+                break;
+            case IN_BASE64:
+                fine = feed_base64(parser, events, context, data[at++]);
+                if (!fine && parser->lenient) fine = begin(parser, data[at - 1]);
+                break;
+            case IN_ESCAPE:
+                fine = feed_escape(parser, events, context, data[at++]);
+                break;
+            case IN_PROBE:
+                feed_probe(parser, events, context, data[at++]);
+                break;
+            case IN_PAD:
+                if (data[at] == 'p') {
+                    parser->pad++;
+                    at++;
+                } else {
+                    size_t pad = parser->pad;
+                    restart(parser);
+                    events->pad(context, pad);
+                }
+                break;
+        }
+        if (!fine) return false;
+    }
+    return true;
+}

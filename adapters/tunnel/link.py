@@ -1,0 +1,285 @@
+"""The reliable link: numbered packets over whatever channel there is at the moment. No I/O in here.
+
+``Link`` outlives its channels. ``begin`` gives it a fresh one whose other end is a helper that has just
+printed its marker; ``feed`` what comes in; it writes through the channel's ``send``. What is numbered is
+kept until the other end has it, and sent again over the next channel.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from adapters.tunnel import armour, messages
+from adapters.tunnel.armour import Armour
+from adapters.tunnel.packet import (
+    FIRST_NUMBERED,
+    LINK_WINDOW,
+    PROTOCOL_VERSION,
+    MalformedError,
+    Packet,
+    Type,
+    before,
+    pack,
+)
+from adapters.tunnel.parser import Pad, Parser, Probe
+from adapters.tunnel.spec import OnEvent, Tuning
+from statemachine.errors import HelperMismatchError, TunnelError, TunnelLostError
+
+MESSAGE_MOST: Final = 16384
+MESSAGE_SAFE: Final = 48
+EARLY_MOST: Final = 8192  # bytes that may go out before the channel is known to be clean
+ACK_BYTES: Final = 256 * 1024
+ACK_PACKETS: Final = 64
+ACK_SECONDS: Final = 0.2
+BACKLOG_MOST: Final = 128 * 1024
+
+
+class Sender(Protocol):
+    """What a link needs of a channel."""
+
+    backlog: int
+
+    def send(self, data: bytes, size: int) -> None:
+        """Queue bytes as messages of at most ``size``."""
+
+
+@dataclass
+class Learned:
+    """What earlier channels of this session have taught."""
+
+    pad: int = MESSAGE_MOST  # a message this long has not yet done harm
+    armour: Armour = Armour.RAW
+    strikes: int = 0  # channels in a row that broke without a packet having come through
+
+
+class Link:
+    """One session. ``on_packet`` gets every numbered packet of the other end, once and in order."""
+
+    def __init__(self, digest: str, tuning: Tuning, on_packet: Callable[[Packet], None], on_event: OnEvent) -> None:
+        self._digest = bytes.fromhex(digest)
+        self._tuning = tuning
+        self._on_packet = on_packet
+        self._on_event = on_event
+        self._id = secrets.token_bytes(16)
+        self._known = False  # the other end has the session
+        self._sender: Sender | None = None
+        self._parser = Parser()
+        self._armour = Armour.BASE64
+        self._bad = armour.NOTHING_BAD
+        self._size = MESSAGE_SAFE
+        self._up = False
+        self._attached = False
+        self._kept: deque[tuple[int, bytes]] = deque()
+        self._kept_bytes = 0
+        self._early_bytes = 0
+        self._early: set[int] = set()
+        self._next_number = 0
+        self._receive_next = 0
+        self._unacked_bytes = 0
+        self._unacked_packets = 0
+        self._began = self._heard = self._spoke = self._acked_at = 0.0
+        self.learned = Learned()
+        self.resumed = 0
+
+    @property
+    def up(self) -> bool:
+        """Whether both ends have agreed where they are."""
+        return self._up
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more data should be handed in: both the window and the channel have room."""
+        return (
+            self._up
+            and self._sender is not None
+            and self._kept_bytes < LINK_WINDOW
+            and self._sender.backlog < BACKLOG_MOST
+        )
+
+    def begin(self, sender: Sender, rest: bytes) -> None:
+        """Go on over this channel, whose first bytes were ``rest``."""
+        self._sender = sender
+        self._parser = Parser()
+        self._armour = Armour.BASE64
+        self._size = MESSAGE_SAFE
+        self._up = self._attached = False
+        self._early_bytes = 0
+        self._early.clear()
+        self._began = self._heard = self._spoke = time.monotonic()
+        self.feed(rest)
+
+    def end(self, *, malformed: bool = False) -> None:
+        """The channel is gone."""
+        if self._sender is None:
+            return
+        if not self._up and self._attached:
+            # The first long message may have been the one too long.
+            self.learned.pad = 512 if self.learned.pad > 512 else MESSAGE_SAFE
+        if malformed:
+            self.learned.armour = Armour.BASE64
+        if malformed or not self._up:
+            self.learned.strikes += 1
+        self._sender = None
+        self._up = False
+
+    def feed(self, data: bytes | bytearray) -> None:
+        """Take what came in; raises MalformedError (drop the channel) or TunnelError (give up)."""
+        self._heard = time.monotonic()
+        for event in self._parser.feed(data):
+            if isinstance(event, Packet):
+                if event.type >= FIRST_NUMBERED:
+                    self._numbered(event)
+                else:
+                    self._control(event)
+            elif isinstance(event, Probe):
+                self._attach(event.bad)
+            elif isinstance(event, Pad):
+                raise MalformedError("padding from the helper")
+
+    def send(self, kind: Type, stream: int, payload: bytes = b"", flags: int = 0) -> None:
+        """Number a packet, keep it, and send it when there is a channel."""
+        number = self._next_number
+        self._next_number = (number + 1) & 0xFFFFFFFF
+        data = pack(kind, stream, number, payload, flags)
+        self._kept.append((number, data))
+        self._kept_bytes += len(data)
+        if self._up:
+            self._write(data)
+        elif self._attached and not self._known and len(self._early) == len(self._kept) - 1:
+            self._send_early(number, data)
+
+    def bye(self) -> None:
+        """End the session at the other end at once."""
+        if self._sender is not None and self._attached:
+            self._write(pack(Type.BYE, 0, 0))
+
+    def tick(self, now: float) -> None:
+        """Acknowledge, keep alive; raises TimeoutError when the other end is silent."""
+        if self._sender is None:
+            return
+        if not self._up:
+            if now - self._began > self._tuning.greeting:
+                raise TimeoutError
+            return
+        if self._unacked_packets and now - self._acked_at >= ACK_SECONDS:
+            self._acknowledge(now)
+        if now - self._heard >= self._tuning.dead:
+            raise TimeoutError
+        if now - self._spoke >= self._tuning.ping:
+            self._write(pack(Type.PING, 0, 0, b"\0" * 8))
+
+    def _write(self, data: bytes) -> None:
+        assert self._sender is not None
+        self._spoke = time.monotonic()
+        if self._armour is not Armour.RAW:
+            data = armour.encode(self._armour, self._bad, data)
+        self._sender.send(data, self._size)
+
+    def _acknowledge(self, now: float) -> None:
+        self._unacked_bytes = self._unacked_packets = 0
+        self._acked_at = now
+        self._write(pack(Type.ACK, 0, 0, messages.encode_number(self._receive_next)))
+
+    def _numbered(self, packet: Packet) -> None:
+        if not self._up:
+            if self._parser.lenient:
+                return  # noise that happens to be a packet of an earlier session
+            raise MalformedError("a stream packet before WELCOME")
+        if packet.number != self._receive_next:
+            if before(packet.number, self._receive_next):
+                return
+            raise MalformedError("a packet is missing")
+        self._receive_next = (packet.number + 1) & 0xFFFFFFFF
+        self._unacked_bytes += len(packet.payload)
+        self._unacked_packets += 1
+        self.learned.strikes = 0
+        if self._unacked_bytes >= ACK_BYTES or self._unacked_packets >= ACK_PACKETS:
+            self._acknowledge(time.monotonic())
+        self._on_packet(packet)
+
+    def _control(self, packet: Packet) -> None:
+        if packet.type == Type.HELLO:
+            self._greeted(packet.payload)
+        elif packet.type == Type.WELCOME and self._attached and not self._up:
+            self._welcomed(messages.decode_welcome(packet.payload))
+        elif packet.type == Type.ACK and self._up:
+            self._forget(messages.decode_number(packet.payload))
+        elif packet.type == Type.PING and self._up:
+            self._write(pack(Type.PONG, 0, 0, packet.payload))
+        elif packet.type != Type.PONG and not self._parser.lenient:
+            raise MalformedError(f"unexpected packet {packet.type}")
+
+    def _greeted(self, payload: bytes) -> None:
+        hello = messages.decode_hello(payload)
+        if hello.version != PROTOCOL_VERSION or hello.digest != self._digest:
+            raise HelperMismatchError(
+                f"the helper in the container is another build ({hello.digest.hex()[:16]}…)",
+                remedy="Stop and start the workspace to get rid of it.",
+            )
+        self._parser.probing = True
+
+    def _attach(self, bad: bytes) -> None:
+        """The helper's probe has arrived: introduce ourselves, and let our own probe follow."""
+        assert self._sender is not None
+        self._parser.probing = False
+        if self._attached:
+            return  # the helper greeted twice before it heard us
+        self._attached = True
+        self._parser.lenient = False
+        tuning = self._tuning
+        self._write(
+            pack(
+                Type.ATTACH, 0, 0,
+                messages.encode_attach(
+                    session=self._id, resume=self._known, armour=self.learned.armour, next_number=self._receive_next,
+                    ping=tuning.ping, dead=tuning.dead, grace=tuning.resume, bad=bad,
+                ),
+            )
+        )  # fmt: skip
+        pad = b"=" + b"p" * (self.learned.pad - 2) + b"\n"
+        self._sender.send(armour.probe(), MESSAGE_SAFE)
+        self._sender.send(pad, len(pad))
+        self._write(pack(Type.PROBED, 0, 0))
+        if not self._known:
+            for number, data in self._kept:
+                if not self._send_early(number, data):
+                    break
+
+    def _send_early(self, number: int, data: bytes) -> bool:
+        """Do not wait for WELCOME with a first command that is short."""
+        self._early_bytes += len(data)
+        if self._early_bytes > EARLY_MOST:
+            return False
+        self._early.add(number)
+        self._write(data)
+        return True
+
+    def _welcomed(self, welcome: messages.Welcome) -> None:
+        if not welcome.attached:
+            raise TunnelLostError("the container has restarted or has given the session up")
+        self._bad = welcome.bad
+        self._armour = max(armour.choose(welcome.bad), self.learned.armour)
+        whole = welcome.pad_seen >= self.learned.pad - 2
+        self._size = self.learned.pad if whole else max(welcome.pad_seen + 1, 16)
+        self._up = True
+        self._acked_at = time.monotonic()
+        if self._armour is not Armour.RAW or not whole:
+            self._on_event(f"the channel is not clean: armour {self._armour.name}, messages of {self._size} bytes")
+        self.resumed += self._known
+        self._known = True
+        self._forget(welcome.next_number)
+        if self._kept and self._kept[0][0] != welcome.next_number:
+            raise TunnelError("the helper asks for packets it has acknowledged")
+        for number, data in self._kept:
+            if number not in self._early:
+                self._write(data)
+        self._early.clear()
+
+    def _forget(self, next_number: int) -> None:
+        while self._kept and before(self._kept[0][0], next_number):
+            self._kept_bytes -= len(self._kept.popleft()[1])

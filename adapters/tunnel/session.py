@@ -1,0 +1,219 @@
+"""A link with its channels: dials, dials again when one breaks, and gives up when it must."""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from adapters.tunnel.bootstrap import Ready, dial
+from adapters.tunnel.helperfile import Helper
+from adapters.tunnel.link import Link
+from adapters.tunnel.loop import Loop
+from adapters.tunnel.packet import MalformedError, Packet
+from adapters.tunnel.spec import ExecOpener, OnEvent, Tuning
+from adapters.tunnel.stream import Stream
+from adapters.tunnel.websocket import Channel, ChannelClosedError
+from statemachine.errors import (
+    ExecRefusedError,
+    InternalError,
+    NoShellError,
+    ProviderError,
+    TunnelError,
+    TunnelLostError,
+    TunnelUnreachableError,
+)
+
+TICK: Final = 0.1
+STRIKES_MOST: Final = 5
+SETTLE: Final = 0.7
+# While a session waits to be resumed, these may pass: a cap still counts the broken session, a network comes back.
+_PASSING: Final = (ExecRefusedError, TunnelUnreachableError, NoShellError)
+
+
+class Session:
+    """Commands over one link. ``on_lost`` is told when there is no link and will be none."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        opener: ExecOpener,
+        helper: Helper,
+        tuning: Tuning,
+        ca_file: str | None,
+        on_event: OnEvent,
+        on_lost: Callable[[ProviderError], None],
+    ) -> None:
+        self._loop = loop
+        self._opener = opener
+        self._helper = helper
+        self._tuning = tuning
+        self._ca_file = ca_file
+        self._on_event = on_event
+        self._on_lost = on_lost
+        self.link = Link(helper.digest, tuning, self._packet, on_event)
+        self.streams: dict[int, Stream] = {}
+        self._next_stream = 1
+        self._channel: Channel | None = None
+        self._dialling = False
+        self._broken_at: float | None = None
+        self._attempt = 0
+        self._over = False
+        self._loop.after(TICK, self._tick)
+
+    def start(self) -> None:
+        """Dial for the first time."""
+        self._dial()
+
+    def open(
+        self, order: bytes, fds: tuple[int, int, int], on_end: Callable[[Stream, int | ProviderError], None]
+    ) -> Stream:
+        """Run a command; its OPEN goes out as soon as there is a link."""
+
+        def ended(stream: Stream, result: int | ProviderError) -> None:
+            self.streams.pop(stream.number, None)
+            on_end(stream, result)
+
+        stream = Stream(self._next_stream, self.link, self._loop, fds, ended)
+        self._next_stream += 1
+        self.streams[stream.number] = stream
+        stream.open(order)
+        return stream
+
+    def step(self) -> None:
+        """Serve what comes next."""
+        for stream in list(self.streams.values()):
+            stream.update()
+        channel = self._channel
+        if channel is not None:
+            channel.flush()
+            if channel.pending:
+                self._readable(select.POLLIN)
+            if self._channel is channel:
+                events = select.POLLIN | (select.POLLOUT if channel.wants_write else 0)
+                self._loop.watch(channel.fileno(), events, self._readable)
+        self._loop.step()
+
+    def close(self) -> None:
+        """End the session at both ends."""
+        self._over = True
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            self._loop.forget(channel.fileno())
+            self.link.bye()
+            channel.shut()
+
+    # Dialling
+
+    def _dial(self) -> None:
+        self._dialling = True
+        threading.Thread(target=self._dial_in_thread, name="tunnel-dial", daemon=True).start()
+
+    def _dial_in_thread(self) -> None:
+        result: Ready | ProviderError
+        try:
+            result = dial(self._opener, self._helper, self._tuning, self._ca_file, self._on_event)
+            settle = SETTLE * min(self.link.learned.strikes, 3)
+            if settle:
+                time.sleep(settle)  # an echo that comes late must be past before the channel is judged
+        except ProviderError as problem:
+            result = problem
+        except Exception as problem:  # noqa: BLE001 - a thread's exception would vanish; it is reported instead
+            result = InternalError(f"dialling failed: {type(problem).__name__}: {problem}")
+        self._loop.from_thread(lambda: self._dialled(result))
+
+    def _dialled(self, result: Ready | ProviderError) -> None:
+        self._dialling = False
+        if isinstance(result, Ready):
+            if self._over:
+                result.channel.shut(0)
+                return
+            self._channel = result.channel
+            self._guard(lambda: self.link.begin(result.channel, result.rest))
+        elif not self._over:
+            self._refused(result)
+
+    def _refused(self, problem: ProviderError) -> None:
+        if self._broken_at is None:
+            self._lose(problem)
+        elif problem.retryable or isinstance(problem, _PASSING):
+            self._try_again(problem)
+        else:
+            self._lose(TunnelLostError(f"the session broke and could not be resumed: {problem.message}"))
+
+    # The channel
+
+    def _readable(self, _: int) -> None:
+        channel = self._channel
+        if channel is None:
+            return
+        try:
+            received = channel.receive()
+        except ChannelClosedError as closed:
+            self._break(f"the exec session was closed ({closed})")
+            return
+        self._guard(lambda: self._feed(received))
+        if self.link.up and self._broken_at is not None:
+            self._on_event(f"resumed after {time.monotonic() - self._broken_at:.1f} s")
+            self._broken_at = None
+            self._attempt = 0
+
+    def _feed(self, received: list[bytes | bytearray]) -> None:
+        for data in received:
+            self.link.feed(data)
+
+    def _guard(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except MalformedError as problem:
+            self._break(f"the far side sent what cannot be understood: {problem}", malformed=True)
+        except TunnelError as problem:
+            self._lose(problem)
+
+    def _break(self, why: str, *, malformed: bool = False) -> None:
+        self.link.end(malformed=malformed)
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            self._loop.forget(channel.fileno())
+            channel.shut(0)
+        self._on_event(f"link broken: {why}")
+        if self.link.learned.strikes >= STRIKES_MOST:
+            self._lose(TunnelError(f"the container's end does not speak the tunnel's protocol: {why}"))
+            return
+        if self._broken_at is None:
+            self._broken_at = time.monotonic()
+        self._try_again(TunnelLostError(why))
+
+    def _try_again(self, why: ProviderError) -> None:
+        assert self._broken_at is not None
+        waited = time.monotonic() - self._broken_at
+        pause = min(self._tuning.backoff_first * 2**self._attempt, self._tuning.backoff_most)
+        if waited + pause > self._tuning.resume:
+            self._lose(TunnelLostError(f"the session broke and was not resumed within {waited:.0f} s: {why.message}"))
+            return
+        self._attempt += 1
+        self._loop.after(pause, lambda: None if self._over or self._dialling else self._dial())
+
+    def _lose(self, problem: ProviderError) -> None:
+        if self._over:
+            return
+        self.close()
+        for stream in list(self.streams.values()):
+            stream.fail(problem)
+        self._on_lost(problem)
+
+    def _packet(self, packet: Packet) -> None:
+        stream = self.streams.get(packet.stream)
+        if stream is not None:
+            stream.take(packet)
+
+    def _tick(self) -> None:
+        if self._over:
+            return
+        self._loop.after(TICK, self._tick)
+        try:
+            self.link.tick(time.monotonic())
+        except TimeoutError:
+            self._break("the far side is silent")

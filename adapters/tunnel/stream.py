@@ -1,0 +1,215 @@
+"""One command's three streams: between the caller's descriptors and the packets of a link."""
+
+from __future__ import annotations
+
+import errno
+import select
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from adapters.tunnel import messages
+from adapters.tunnel.fds import Sink, Source
+from adapters.tunnel.link import MESSAGE_MOST, Link
+from adapters.tunnel.loop import Loop
+from adapters.tunnel.messages import CHANNEL_ERR, CHANNEL_IN, CHANNEL_OUT
+from adapters.tunnel.packet import HEADER_SIZE, MORE, PAYLOAD_MOST, STREAM_WINDOW, MalformedError, Packet, Type
+from statemachine.errors import ProviderError, TunnelError, UserUnknownError
+
+# One packet of input fills one message exactly.
+INPUT_MOST: Final = MESSAGE_MOST - HEADER_SIZE
+CREDIT_STEP: Final = STREAM_WINDOW // 4
+STATUS_PIPE: Final = 128 + 13
+
+
+class _Output:
+    def __init__(self, sink: Sink, channel: int) -> None:
+        self.sink = sink
+        self.channel = channel
+        self.pending: deque[memoryview] = deque()
+        self.pending_bytes = 0
+        self.consumed = 0
+        self.broken = False
+
+
+class Stream:
+    """A command that runs, or is about to. ``on_end`` is called once, with a status or an error."""
+
+    def __init__(
+        self,
+        number: int,
+        link: Link,
+        loop: Loop,
+        fds: tuple[int, int, int],
+        on_end: Callable[[Stream, int | ProviderError], None],
+    ) -> None:
+        self.number = number
+        self._link = link
+        self._loop = loop
+        self._on_end = on_end
+        self._source: Source | None = Source(fds[0])
+        self._outputs = (_Output(Sink(fds[1]), CHANNEL_OUT), _Output(Sink(fds[2]), CHANNEL_ERR))
+        self._credit = STREAM_WINDOW
+        self._result: int | ProviderError | None = None
+        self.ended = False
+
+    def open(self, order: bytes) -> None:
+        """Send the encoded OPEN."""
+        for at in range(0, len(order), PAYLOAD_MOST):
+            last = at + PAYLOAD_MOST >= len(order)
+            self._link.send(Type.OPEN, self.number, order[at : at + PAYLOAD_MOST], 0 if last else MORE)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the command's process group."""
+        self._link.send(Type.SIGNAL, self.number, messages.encode_number(number))
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell the command's terminal its new size."""
+        self._link.send(Type.WINSIZE, self.number, messages.encode_size(rows, columns))
+
+    def kill(self) -> None:
+        """End the command and forget it: nobody wants its output or status."""
+        if self._result is None:
+            self._link.send(Type.KILL, self.number)
+        self._end(STATUS_PIPE)
+
+    def fail(self, problem: ProviderError) -> None:
+        """The session is lost: deliver what arrived, then the error."""
+        if self._result is None:
+            self._result = problem
+        self._finish_if_drained()
+
+    def update(self) -> None:
+        """Read input when there is credit and room for it, and only then."""
+        if self._source is None or self.ended:
+            return
+        if self._credit > 0 and self._link.has_room:
+            self._loop.watch(self._source.fd, select.POLLIN, self._readable)
+        else:
+            self._loop.forget(self._source.fd)
+
+    def take(self, packet: Packet) -> None:
+        """A packet of the helper for this stream."""
+        kind = packet.type
+        if kind == Type.STDOUT:
+            self._deliver(self._outputs[0], packet.payload)
+        elif kind == Type.STDERR:
+            self._deliver(self._outputs[1], packet.payload)
+        elif kind == Type.CREDIT:
+            channel, count = messages.decode_credit(packet.payload)
+            if channel != CHANNEL_IN or self._credit + count > STREAM_WINDOW:
+                raise MalformedError("credit that cannot be")
+            self._credit += count
+        elif kind == Type.STDIN_CLOSED:
+            self._close_source()
+        elif kind == Type.EXIT:
+            self._conclude(messages.decode_exit(packet.payload))
+        elif kind == Type.ERROR:
+            self._conclude(_explain(*messages.decode_error(packet.payload)))
+        else:
+            raise MalformedError(f"packet {kind} from the helper")
+
+    def _readable(self, _: int) -> None:
+        if self._source is None or self._credit <= 0 or not self._link.has_room:
+            self.update()
+            return
+        data = self._source.read(min(INPUT_MOST, self._credit))
+        if data is None:
+            return
+        if data:
+            self._credit -= len(data)
+            self._link.send(Type.STDIN, self.number, data)
+        else:
+            self._link.send(Type.STDIN_EOF, self.number)
+            self._close_source()
+
+    def _close_source(self) -> None:
+        if self._source is not None:
+            self._loop.forget(self._source.fd)
+            self._source.close()
+            self._source = None
+
+    def _deliver(self, output: _Output, data: bytes) -> None:
+        if output.pending_bytes + len(data) > STREAM_WINDOW:
+            raise MalformedError("more output than there was credit for")
+        if output.broken or self.ended:
+            return
+        view = memoryview(data)
+        if not output.pending:
+            taken = self._write(output, view)
+            if taken == len(data):
+                return
+            view = view[taken:]
+        if output.broken:
+            return
+        output.pending.append(view)
+        output.pending_bytes += len(view)
+        self._loop.watch(output.sink.fd, select.POLLOUT, lambda _: self._writable(output))
+
+    def _writable(self, output: _Output) -> None:
+        while output.pending and not output.broken:
+            head = output.pending[0]
+            taken = self._write(output, head)
+            if output.broken or self.ended:
+                return
+            output.pending_bytes -= taken
+            if taken < len(head):
+                output.pending[0] = head[taken:]
+                return
+            output.pending.popleft()
+        self._loop.forget(output.sink.fd)
+        self._finish_if_drained()
+
+    def _write(self, output: _Output, data: memoryview) -> int:
+        """Write what fits, and give credit back for it."""
+        try:
+            taken = output.sink.write(data)
+        except OSError as problem:
+            self._broken(output, problem)
+            return 0
+        output.consumed += taken
+        if output.consumed >= CREDIT_STEP and self._result is None:
+            self._link.send(Type.CREDIT, self.number, messages.encode_credit(output.channel, output.consumed))
+            output.consumed = 0
+        return taken
+
+    def _broken(self, output: _Output, problem: OSError) -> None:
+        """Nobody reads any more: as with a local pipe, that is the end of who writes to stdout."""
+        output.broken = True
+        output.pending.clear()
+        output.pending_bytes = 0
+        self._loop.forget(output.sink.fd)
+        if output.channel == CHANNEL_ERR:
+            self._finish_if_drained()
+            return
+        if self._result is None:
+            self._link.send(Type.KILL, self.number)
+        gone = problem.errno in (errno.EPIPE, errno.ECONNRESET, errno.EIO)
+        self._end(STATUS_PIPE if gone else TunnelError(f"standard output cannot be written: {problem.strerror}"))
+
+    def _conclude(self, result: int | ProviderError) -> None:
+        self._result = result
+        self._close_source()
+        self._finish_if_drained()
+
+    def _finish_if_drained(self) -> None:
+        if self._result is not None and not any(output.pending for output in self._outputs):
+            self._end(self._result)
+
+    def _end(self, result: int | ProviderError) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        self._close_source()
+        for output in self._outputs:
+            self._loop.forget(output.sink.fd)
+            output.sink.close()
+        self._on_end(self, result)
+
+
+def _explain(kind: str, text: str) -> ProviderError:
+    if kind == "user-unknown":
+        return UserUnknownError(text, remedy="Correct remoteUser or containerUser in devcontainer.json.")
+    if kind == "user-denied":
+        return UserUnknownError(text, remedy="Use an image whose user is root, or that user.")
+    return TunnelError(f"the command could not be started: {text}")

@@ -1,0 +1,132 @@
+"""One command over an exec session of its own: exact bytes, status, users, sizes, refusals."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from adapters.tunnel import CommandSpec, run_command
+from statemachine.errors import TunnelError, UserUnknownError
+
+
+@pytest.fixture
+def run(endpoint, captured):
+    server = endpoint()
+
+    def run(command, data=b"", **options):
+        spec = CommandSpec(command, **options)
+        return captured(
+            lambda i, o, e: run_command(spec, server.opener, stdin=i, stdout=o, stderr=e, ca_file=server.ca_file), data
+        )
+
+    run.server = server
+    return run
+
+
+def test_streams_are_apart_and_the_status_is_the_commands(run):
+    outcome = run("printf out; printf err >&2; exit 7")
+    assert (outcome.status, outcome.out, outcome.err) == (7, b"out", b"err")
+
+
+def test_a_signal_is_128_and_its_number(run):
+    assert run("kill -9 $$").status == 137
+
+
+def test_every_byte_both_ways(run):
+    data = bytes(range(256)) * 64 + os.urandom(3_000_000) + b"\r\n\x04\x03\x11\x13" * 1000
+    outcome = run("cat", data)
+    assert outcome.out == data
+    assert outcome.err == b""
+
+
+def test_end_of_input_reaches_the_command(run):
+    data = os.urandom(1_000_000)
+    assert run("sha256sum", data).out.split()[0].decode() == hashlib.sha256(data).hexdigest()
+
+
+def test_one_exec_call_for_each_command_and_one_upload_for_all(run):
+    run("true")
+    placed = sorted(Path(run.server.behaviour.env["TMPDIR"]).rglob("*"))
+    run("true")
+    assert run.server.sessions == 2
+    assert sorted(Path(run.server.behaviour.env["TMPDIR"]).rglob("*")) == placed
+    assert [path.name for path in placed if path.is_file()] == [placed[-1].name]
+
+
+def test_a_command_of_a_mebibyte_and_binary_in_it(run):
+    outcome = run("x='" + "ab" * 524_288 + "'; printf %s \"${#x} \"; printf '\udcff\udc80'; exit 3")
+    assert (outcome.status, outcome.out) == (3, b"1048576 \xff\x80")
+
+
+def test_an_environment_of_a_mebibyte(run):
+    env = {f"V{n}": "x" * 100_000 for n in range(10)}
+    assert run('printf %s "${#V0}${#V9}"', env=env).out == b"100000100000"
+
+
+def test_one_variable_larger_than_the_kernel_takes_is_refused(run):
+    with pytest.raises(TunnelError, match="environment is larger"):
+        run("true", env={"V": "x" * 200_000})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root")
+def test_the_user_is_switched(run):
+    outcome = run("id -un; id -gn; echo $HOME $USER $LOGNAME; pwd", user="nobody")
+    assert outcome.out.split() == b"nobody nogroup /nonexistent nobody nobody /".split()
+    assert run("id -u; id -g", user="12345:54321").out == b"12345\n54321\n"
+
+
+def test_an_unknown_user_is_refused(run):
+    with pytest.raises(UserUnknownError, match="no such user or group in the container: nosuch"):
+        run("true", user="nosuch")
+
+
+def test_the_folder(run, short_folder):
+    assert run("pwd", cwd="/usr").out == b"/usr\n"
+    with pytest.raises(TunnelError, match="/nosuch cannot be entered"):
+        run("true", cwd="/nosuch")
+
+
+def test_a_nul_in_the_command_is_refused(run):
+    with pytest.raises(TunnelError, match="NUL"):
+        run("echo a\0b")
+
+
+def test_a_daemon_survives_the_command_that_started_it(run, short_folder):
+    outcome = run(f"setsid sleep 30 >/dev/null 2>&1 </dev/null & echo $! >{short_folder}/pid; echo started")
+    assert outcome.out == b"started\n"
+    pid = int((short_folder / "pid").read_text())
+    os.kill(pid, 0)
+    os.kill(pid, 9)
+
+
+def test_a_background_child_that_keeps_stdout_is_not_waited_for(run):
+    assert run("sleep 20 & echo here").out == b"here\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "env"),
+    [
+        (["/bin/dash"], {}),
+        (["/bin/bash"], {"PS1": "\\e[31mLOUD \\u\\n$ ", "PROMPT_COMMAND": "echo BANG; date"}),
+        (["/bin/busybox", "ash"], {}),
+        (["/bin/zsh"], {}),
+        (["/bin/mksh"], {}),
+    ],
+)
+def test_any_shell(endpoint, captured, argv, env):
+    if not shutil.which(argv[0]):
+        pytest.skip(f"{argv[0]} is not installed")
+    server = endpoint(argv, env=env)
+    for _ in range(2):
+        outcome = captured(
+            lambda i, o, e: run_command(
+                CommandSpec("cat; echo err >&2; exit 4"), server.opener, stdin=i, stdout=o, stderr=e,
+                ca_file=server.ca_file,
+            ),
+            b"in",
+        )  # fmt: skip
+        assert (outcome.status, outcome.out, outcome.err) == (4, b"in", b"err\n")
