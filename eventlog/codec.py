@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, NoReturn
 
@@ -59,19 +60,26 @@ def encode_event(event: Event) -> msgspec.Raw:
     return msgspec.Raw(data)
 
 
-def event_of(name: str, schema: int, data: bytes | msgspec.Raw, seq: int) -> Event | None:
-    """The event in a record; None for a type this program does not know, or a newer version of one.
+Reader = Callable[[bytes | msgspec.Raw], Event | None]
 
-    Raises LogDamagedError when the data is not what the type and version promise.
-    """
-    kind = EVENT_TYPES.get(name)
-    if kind is None or schema > kind.VERSION:
-        return None
-    try:
-        event: Event = _decoder(kind).decode(data)
-    except msgspec.MsgspecError as error:
-        raise LogDamagedError(f"event {seq} of the log is not a valid {name}: {error}") from error
-    return event
+
+class _Readers(dict[tuple[str, int], Reader]):
+    """How to read the data of an event, by its type's name and version; made on first use."""
+
+    def __missing__(self, key: tuple[str, int]) -> Reader:
+        name, schema = key
+        kind = EVENT_TYPES.get(name)
+        known = kind is not None and schema <= kind.VERSION
+        reader: Reader = _decoder(kind).decode if kind is not None and known else _unknown
+        self[key] = reader
+        return reader
+
+
+def _unknown(_data: bytes | msgspec.Raw) -> None:
+    """A type this program does not know, or a newer version of one: it is kept, and changes nothing."""
+
+
+READERS: Final = _Readers()
 
 
 def _decoder(kind: type[Event]) -> msgspec.json.Decoder[Any]:
@@ -80,6 +88,17 @@ def _decoder(kind: type[Event]) -> msgspec.json.Decoder[Any]:
     if decoder is None:
         decoder = _decoders[kind] = msgspec.json.Decoder(kind)
     return decoder
+
+
+def event_of(name: str, schema: int, data: bytes | msgspec.Raw, seq: int) -> Event | None:
+    """The event in a record; None for a type this program does not know, or a newer version of one.
+
+    Raises LogDamagedError when the data is not what the type and version promise.
+    """
+    try:
+        return READERS[name, schema](data)
+    except msgspec.MsgspecError as error:
+        raise LogDamagedError(f"event {seq} of the log is not a valid {name}: {error}") from error
 
 
 def timestamp(moment: datetime) -> str:

@@ -16,8 +16,8 @@ from eventlog.failures import explained, not_a_file
 from eventlog.tail import TOO_LONG, line_number, not_ours
 from statemachine.errors import LogDamagedError
 
-BLOCK: Final = layout.MAX_LINE
-"""Bytes read at once: a block without a newline is a line that is too long."""
+BLOCK: Final = 1 << 18
+"""Bytes read at once; what fits into the processor's cache is gone through fastest."""
 
 
 @contextmanager
@@ -61,16 +61,18 @@ def blocks(disk: Disk, fd: int, path: Path, start: int = 0) -> Iterator[tuple[in
     What is behind the last newline is not given out: somebody is writing it, or died doing so. It is read
     again each time rather than kept, for it may meanwhile have been set aside and written over.
     """
-    at = start
+    at, want = start, BLOCK
     while True:
         with explained(path, "read"):
-            data = disk.read_at(fd, BLOCK, at)
+            data = disk.read_at(fd, want, at)
         whole = data.rfind(b"\n") + 1
         if whole:
-            yield at, data[:whole]
-            at += whole
-        elif len(data) < BLOCK:
+            yield at, data if whole == len(data) else data[:whole]
+            at, want = at + whole, BLOCK
+        elif len(data) < want:
             return
+        elif want < layout.MAX_LINE:
+            want = layout.MAX_LINE
         else:
             raise damaged(disk, fd, path, at, TOO_LONG)
 

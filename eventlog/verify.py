@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -14,9 +13,10 @@ from eventlog.disk import Disk, is_open_to_others
 from eventlog.failures import explained
 from eventlog.lock import stillness
 from eventlog.paths import TORN
-from eventlog.read import BLOCK, open_plain
+from eventlog.read import blocks, open_plain
 from eventlog.replay import UNREADABLE, decode_entry
 from eventlog.tail import TOO_LONG
+from statemachine.errors import LogDamagedError
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,21 +118,19 @@ def verify(path: Path, *, disk: Disk | None = None) -> Verdict:
 
 
 def _lines(disk: Disk, fd: int, path: Path, at: int, check: _Check) -> tuple[int, bool]:
-    """Check lines from an offset on; the offset behind the last good one, and whether none was bad."""
-    line_is_good: Callable[[bytes], bool] = check.line
-    while True:
-        with explained(path, "read"):
-            data = disk.read_at(fd, BLOCK, at)
-        whole = data.rfind(b"\n") + 1
-        if not whole:
-            if len(data) == BLOCK:
-                check.reason = f"is {TOO_LONG}"
-                return at, False
-            return at, True
-        for line in data[: whole - 1].split(b"\n"):
-            if not line_is_good(line):
-                return at, False
-        at += whole
+    """Check lines from an offset on; the offset behind the last good block, and whether no line was bad."""
+    line_is_good = check.line
+    try:
+        for start, data in blocks(disk, fd, path, at):
+            at = start
+            for line in data[:-1].split(b"\n"):
+                if not line_is_good(line):
+                    return at, False
+            at += len(data)
+    except LogDamagedError:
+        check.reason = f"is {TOO_LONG}"
+        return at, False
+    return at, True
 
 
 def _settled(disk: Disk, fd: int, path: Path, at: int, check: _Check) -> tuple[int, bool, int]:

@@ -1,0 +1,139 @@
+"""Rows for people: every intent joined with what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from eventlog import EventLog
+from eventlog.history import Ended, Row, json_lines, rows, table
+from eventlog.table import columns, duration, printable
+from statemachine import events as e
+from tests.eventlog.test_record import rewrite
+
+OWNER = e.Owner("laptop", 7)
+CREATE = e.CreateRequested(owner=OWNER, group=e.GroupRef("s", "r", "n", "c"), facts=e.GroupFacts("i", "l", 1, 2))
+START = e.StartRequested(owner=OWNER)
+FAILED = e.StartFailed(failure=e.Failure("CapacityError", "no room", code="NoCapacity", request_id="r-9"))
+OPENED = e.CommandOpened(owner=OWNER, command="c1", purpose="inject")
+
+
+@pytest.fixture
+def told(make: Callable[..., EventLog]) -> Callable[..., list[tuple[str, str, Ended, str, float | None]]]:
+    def tell(*events: e.Event, **filters: object) -> list[tuple[str, str, Ended, str, float | None]]:
+        moments = iter([datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=second) for second in range(99)])
+        log = make(now=lambda: next(moments))
+        for event in events:
+            log.append("ws", event)
+        found = rows(log.records(), **filters)  # type: ignore[arg-type]  # as rows names them
+        return [(row.subject, row.verb, row.ended, row.detail, row.seconds) for row in found]
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    ("story", "expected"),
+    [
+        ([CREATE, e.Created()], [("create", Ended.OK, "", 1)]),
+        ([START, FAILED], [("start", Ended.FAILED, "NoCapacity: no room", 1)]),
+        ([START], [("start", Ended.OPEN, "", None)]),
+        ([START, START, e.Started()], [("start", Ended.ABANDONED, "", 1), ("start", Ended.OK, "", 1)]),
+        (
+            [START, e.Vanished(detail="404")],
+            [("start", Ended.ABANDONED, "", 1), ("vanished", Ended.SEEN, "404", None)],
+        ),
+        ([e.Exited(exit_code=137)], [("exited", Ended.SEEN, "exit status 137", None)]),
+        ([e.Exited(exit_code=1, detail="Error")], [("exited", Ended.SEEN, "exit status 1, Error", None)]),
+        ([e.Evicted(detail="moved")], [("evicted", Ended.SEEN, "moved", None)]),
+        ([OPENED], [("command", Ended.OPEN, "inject", None)]),
+        ([OPENED, e.CommandClosed(command="c1", exit_status=0)], [("command", Ended.OK, "inject", 1)]),
+        (
+            [OPENED, e.CommandClosed(command="c1", exit_status=130)],
+            [("command", Ended.FAILED, "inject, exit status 130", 1)],
+        ),
+        (
+            [OPENED, e.CommandClosed(command="c1", reason="failed", failure=e.Failure("TunnelLostError", "broke"))],
+            [("command", Ended.FAILED, "inject, TunnelLostError: broke", 1)],
+        ),
+        ([OPENED, e.CommandClosed(command="c1", reason="abandoned")], [("command", Ended.ABANDONED, "inject", 1)]),
+        ([e.CommandClosed(command="unknown"), e.Started()], []),
+        (
+            [START, OPENED, e.Started(), e.CommandClosed(command="c1", exit_status=0)],
+            [("start", Ended.OK, "", 2), ("command", Ended.OK, "inject", 2)],
+        ),
+    ],
+)
+def test_rows(told: Callable[..., list[tuple[object, ...]]], story: list[e.Event], expected: list[object]) -> None:
+    assert [row[1:] for row in told(*story)] == expected
+
+
+def test_filters(make: Callable[..., EventLog]) -> None:
+    log = make()
+    for subject in ("a", "b", "a", "b"):
+        log.append(subject, START)
+        log.append(subject, e.Started(receipt=e.Receipt(request_id="r-1")))
+    assert [row.seq for row in rows(log.records())] == [1, 3, 5, 7]
+    assert [row.seq for row in rows(log.records(), subject="a")] == [1, 5]
+    assert [row.seq for row in rows(log.records(), limit=3)] == [3, 5, 7]
+    assert [row.seq for row in rows(log.records(), subject="b", limit=1)] == [7]
+    assert rows(log.records(), limit=0) == []
+    assert rows(log.records(), subject="none") == []
+    assert rows(log.records())[0].request_id == "r-1"
+
+
+def test_types_this_version_does_not_know(log: EventLog, path: Path) -> None:
+    log.append("ws", e.Created())
+    rewrite(path, (b'"type":"Created"', b'"type":"Hibernated"'))
+    (row,) = rows(log.records())
+    assert (row.verb, row.detail) == ("hibernated", "written by a newer version of this program")
+
+
+def test_the_logs_own_events(log: EventLog, path: Path) -> None:
+    log.append("ws", e.Evicted())
+    with path.open("ab") as file:
+        file.write(b"half")
+    log.append("ws", e.Evicted())
+    row = rows(log.records())[1]
+    assert (row.subject, row.verb) == ("log", "set aside")
+    assert row.detail.startswith("an unfinished line of 4 bytes, kept in events.jsonl.torn-2-")
+
+
+def test_table_and_json_lines(make: Callable[..., EventLog]) -> None:
+    moments = iter([datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=70 * step) for step in range(9)])
+    log = make(now=lambda: next(moments))
+    log.append("ws", START)
+    log.append("ws", FAILED)
+    log.append("长名字", e.Evicted(detail="moved \x1b[31m\nelsewhere"))
+    found = rows(log.records())
+    assert table(found, width=None, zone=UTC) == (
+        "TIME                 WORKSPACE  WHO                 VERB     TOOK        OUTCOME\n"
+        "2026-01-01 00:00:00  ws         ada@laptop (app-1)  start    1 min 10 s  failed: NoCapacity: no room\n"
+        "2026-01-01 00:02:20  长名字     ada@laptop (app-1)  evicted              seen: moved �[31m elsewhere"
+    )
+    for width in (0, 80, 95, 100, 500):
+        for line in table(found, width=width, zone=UTC).splitlines():
+            assert columns(line) <= max(width, 98)
+    assert "…" in table(found, width=80)
+    lines = list(json_lines(found))
+    assert [msgspec.json.decode(line, type=Row) for line in lines] == found
+    assert not any("\n" in line for line in lines)
+
+
+def test_an_empty_table_is_its_heading() -> None:
+    assert table([], width=80) == "TIME  WORKSPACE  WHO  VERB  TOOK  OUTCOME"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, ""), (0, "0.0 s"), (59.94, "59.9 s"), (60, "1 min 00 s"), (3599.9, "1 h 00 min"), (7384, "2 h 03 min")],
+)
+def test_duration(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_nothing_a_terminal_obeys_is_printed() -> None:
+    assert printable("a\x1b]0;x\x07\u202eb\tc") == "a�]0;x��b c"

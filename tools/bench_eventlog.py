@@ -1,0 +1,257 @@
+"""How fast the event log is, beside the bare system calls and beside the ``eventsourcing`` library, in one run.
+
+``python -m tools.bench_eventlog`` prints a table and writes build/figures/bench-eventlog.json. Rounds of what
+is compared alternate, because the machine's speed changes; ratios are medians of the rounds' own ratios.
+BENCH_EVENTS sets the length of the log that is read (200,000).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import json
+import multiprocessing
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from eventlog import Actor, EventLog, layout, verify
+from eventlog.compose import Composer
+from eventlog.tail import Tail
+from statemachine import events as e
+from statemachine.fold import fold
+
+ROUNDS = 15
+APPENDS = 150
+WRITERS = 16
+SUBJECTS = 1000
+ACTOR = Actor("ada", "laptop", "8d1f7a52-0c39-4a08-b6c7-55b1b2a7f7aa")
+OWNER = e.Owner("laptop", 4242, "1767225600")
+RECEIPT = e.Receipt(202, "5c2ad7f6-9b57-4d8e-8f0a-2b9f0a5f8c11", "10.0.0.4", "ws.westeurope.azurecontainer.io")
+LIFE: tuple[e.Event, ...] = (
+    e.CreateRequested(
+        owner=OWNER,
+        group=e.GroupRef("00000000-0000-0000-0000-000000000000", "devpod", "aci-ws", "main"),
+        facts=e.GroupFacts("mcr.microsoft.com/devcontainers/base:ubuntu", "westeurope", 2, 4),
+    ),
+    e.Created(receipt=RECEIPT),
+    e.CommandOpened(owner=OWNER, command="c1", user="vscode", sha256="a" * 64, size=100, purpose="inject"),
+    e.CommandClosed(command="c1", exit_status=0),
+    e.StopRequested(owner=OWNER),
+    e.Stopped(receipt=RECEIPT),
+    e.StartRequested(owner=OWNER),
+    e.Started(receipt=RECEIPT),
+    e.DeleteRequested(owner=OWNER),
+    e.Deleted(receipt=RECEIPT),
+)
+Figures = dict[str, float]
+
+
+def new_log(path: Path) -> EventLog:
+    """The log as an invocation makes it."""
+    return EventLog(path, actor=lambda: ACTOR, correlation="019b7650-5c00-7000-8000-000000000000")
+
+
+def bare_append(path: str, line: bytes) -> None:
+    """What no append can do without."""
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    os.write(fd, line)
+    os.fsync(fd)
+    os.close(fd)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long something takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def bench_append(folder: Path) -> Figures:
+    """Durable appends of one writer, each based on the one before, beside the bare calls with the same bytes."""
+    log, event = new_log(folder / "append.jsonl"), LIFE[4]
+    version = log.append("ws", event).seq
+    line = (folder / "append.jsonl").read_bytes()
+    bare = str(folder / "bare")
+    free: list[float] = []
+    insisting: list[float] = []
+    basis: list[float] = []
+
+    def insist() -> None:
+        nonlocal version
+        for _ in range(APPENDS):
+            version = log.append("ws", event, expected=version).seq
+
+    for _ in range(ROUNDS):
+        basis.append(seconds(lambda: [bare_append(bare, line) for _ in range(APPENDS)]))
+        free.append(seconds(lambda: [log.append("other", event) for _ in range(APPENDS)]))
+        insisting.append(seconds(insist))
+    return {
+        "append_per_s": APPENDS / statistics.median(free),
+        "append_expected_per_s": APPENDS / statistics.median(insisting),
+        "bare_append_per_s": APPENDS / statistics.median(basis),
+        "append_time_to_bare": ratio(free, basis),
+        "append_expected_time_to_bare": ratio(insisting, basis),
+    }
+
+
+def write_much(path: Path, ready: object, count: int, waits: object) -> None:
+    """One of many writers; tells its longest append."""
+    log = new_log(path)
+    log.append("warm", LIFE[4])
+    ready.wait()  # type: ignore[attr-defined]  # a Barrier, whose class multiprocessing hides
+    longest = max(seconds(lambda: log.append("ws", LIFE[4])) for _ in range(count))
+    waits.put(longest)  # type: ignore[attr-defined]  # a Queue, likewise
+
+
+def bench_writers(folder: Path) -> Figures:
+    """Many processes at once beside one."""
+    context = multiprocessing.get_context("fork")
+    rates: dict[int, float] = {}
+    longest = 0.0
+    for writers in (1, WRITERS):
+        each = 1600 // writers
+        ready, waits = context.Barrier(writers + 1), context.Queue()
+        path = folder / f"writers-{writers}.jsonl"
+        processes = [context.Process(target=write_much, args=(path, ready, each, waits)) for _ in range(writers)]
+        for process in processes:
+            process.start()
+        ready.wait()
+        start = time.perf_counter()
+        worst = max(waits.get() for _ in processes)
+        rates[writers] = each * writers / (time.perf_counter() - start)
+        longest = max(longest, worst)
+        for process in processes:
+            process.join()
+        if not verify(path).ok:
+            raise AssertionError(f"{writers} writers broke the chain")
+    return {
+        "writers_1_per_s": rates[1],
+        f"writers_{WRITERS}_per_s": rates[WRITERS],
+        f"writers_{WRITERS}_rate_to_1": rates[WRITERS] / rates[1],
+        f"writers_{WRITERS}_longest_wait_s": longest,
+    }
+
+
+def write_log(path: Path, events: int, subjects: int) -> None:
+    """A log as it would be after ``events`` appends, without waiting for the disk at each."""
+    clock = iter(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(milliseconds=step) for step in range(events))
+    composer = Composer(actor=lambda: ACTOR, correlation="c", source="devpod-provider-aci", now=lambda: next(clock))
+    tail = Tail(0, layout.GENESIS, 0, 0)
+    with path.open("wb") as file:
+        for number in range(events):
+            subject = f"ws-{number // len(LIFE) % subjects:04d}"
+            line, _, tail = composer.line(composer.draft(subject, LIFE[number % len(LIFE)]), tail)
+            file.write(line)
+    path.chmod(0o600)
+
+
+def bench_read(folder: Path, events: int) -> Figures:
+    """Finding one workspace among a thousand; replaying everything; checking everything."""
+    path = folder / "read.jsonl"
+    write_log(path, events, SUBJECTS)
+    return {
+        "log_events": events,
+        "log_bytes_per_event": path.stat().st_size / events,
+        "history_lines_per_s": events / best(lambda: exhaust(new_log(path).history("ws-0500"))),
+        "replay_per_s": events / best(lambda: exhaust(new_log(path).replay(verified=False))),
+        "replay_verified_per_s": events / best(lambda: exhaust(new_log(path).replay(verified=True))),
+        "records_verified_per_s": events / best(lambda: exhaust(new_log(path).records(verified=True))),
+        "verify_per_s": events / best(lambda: verify(path)),
+    }
+
+
+def bench_fold(folder: Path, events: int) -> Figures:
+    """Folding one workspace with a long history, beside ``eventsourcing`` replaying as long a one."""
+    path = folder / "fold.jsonl"
+    write_log(path, events, 1)
+    figures = {
+        "fold_history_per_s": events / best(lambda: fold("ws-0000", new_log(path).history("ws-0000"))),
+        "fold_verified_per_s": events / best(lambda: fold("ws-0000", new_log(path).replay(verified=True))),
+    }
+    try:
+        library = bench_library(folder, events)
+    except ImportError:
+        return figures
+    return figures | {
+        "eventsourcing_replay_per_s": library,
+        "replay_verified_to_eventsourcing": events
+        / best(lambda: exhaust(new_log(path).replay(verified=True)))
+        / library,
+        "fold_verified_to_eventsourcing": figures["fold_verified_per_s"] / library,
+    }
+
+
+def bench_library(folder: Path, events: int) -> float:
+    """Events/s of ``eventsourcing`` rebuilding one aggregate from a SQLite file. Raises ImportError."""
+    from eventsourcing.application import Application
+    from eventsourcing.domain import Aggregate, event
+
+    class Workspace(Aggregate):
+        @event("Opened")
+        def __init__(self) -> None:
+            self.state = "absent"
+
+        @event("Requested")
+        def requested(self, host: str, pid: int, started: str) -> None:
+            self.state = "provisioning"
+
+        @event("Done")
+        def done(self, http_status: int, request_id: str, ip: str, fqdn: str) -> None:
+            self.state = "running"
+
+    settings = {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(folder / "library.sqlite")}
+    application: Application = Application(env=settings)
+    workspace = Workspace()
+    for number in range(events // 2):
+        workspace.requested(OWNER.host, OWNER.pid, OWNER.started)
+        workspace.done(RECEIPT.http_status, RECEIPT.request_id, RECEIPT.ip, RECEIPT.fqdn)
+        if number % 50 == 0:
+            application.save(workspace)
+    application.save(workspace)
+    return events / best(lambda: application.repository.get(workspace.id))
+
+
+def exhaust(items: Iterable[object]) -> None:
+    """Read to the end, keep nothing."""
+    for _ in items:
+        pass
+
+
+def best(work: Callable[[], object], rounds: int = 3) -> float:
+    """The shortest of some rounds."""
+    gc.collect()
+    return min(seconds(work) for _ in range(rounds))
+
+
+def ratio(times: list[float], basis: list[float]) -> float:
+    """Median of the rounds' own ratios."""
+    return statistics.median(time / base for time, base in zip(times, basis, strict=True))
+
+
+def main() -> Figures:
+    """Measure everything, print it, and keep it."""
+    events = int(os.environ.get("BENCH_EVENTS", "200000"))
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR", ".")) as name:
+        folder = Path(name)
+        figures = {
+            **bench_append(folder),
+            **bench_writers(folder),
+            **bench_read(folder, events),
+            **bench_fold(folder, min(events, 50_000)),
+        }
+    for key, value in figures.items():
+        print(f"{key:40} {value:>14,.2f}" if value < 100 else f"{key:40} {value:>14,.0f}")
+    target = Path("build") / "figures" / "bench-eventlog.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return figures
+
+
+if __name__ == "__main__":
+    main()
