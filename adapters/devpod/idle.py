@@ -18,7 +18,14 @@ from statemachine.secret import Secret
 VARIABLE: Final = "DEVPOD_WORKSPACE_DAEMON_CONFIG"
 """Where DevPod's container daemon looks for its configuration: base64 of JSON."""
 
-WRAPPER: Final = """trap 'kill -TERM "$main"' TERM INT; "$@" & main=$!; wait "$main"; wait "$main"; exit 0"""
+WRAPPER: Final = """\
+main= told=
+trap 'told=1; [ -z "$main" ] || kill -TERM "$main"' TERM INT
+"$@" & main=$!
+[ -z "$told" ] || kill -TERM "$main"
+wait "$main"
+wait "$main"
+exit 0"""
 """The later daemon ends with status 1 when idle, which Azure takes for a crash worth a restart: make it 0."""
 
 
