@@ -10,7 +10,10 @@ from adapters.cli.audit_filters import CallError, filter_options, limit_option
 from adapters.cli.audit_source import from_option
 from adapters.cli.lazy import LazyGroup
 
-AUDIT_VERBS: Final[dict[str, str]] = {}
+AUDIT_VERBS: Final[dict[str, str]] = {
+    "who": "adapters.cli.audit_who",
+    "cost": "adapters.cli.audit_cost",
+}
 """Where each verb of the group lives; a module is imported when its verb is called."""
 
 

@@ -74,6 +74,27 @@ def records(*, since_seq: int = 0) -> Iterator[Record]:
     return found
 
 
+def of_workspace(workspace: str) -> list[Record]:
+    """One workspace's records. Raises CallError when there are none, with the name that may have been meant."""
+    from difflib import get_close_matches
+
+    from adapters.cli.audit_filters import CallError
+
+    found: list[Record] = []
+    others: set[str] = set()
+    for record in records():
+        if record.subject == workspace:
+            found.append(record)
+        else:
+            others.add(record.subject)
+    if not found:
+        meant = get_close_matches(workspace, sorted(others), 1)
+        raise CallError(
+            f"{name()} has no events of workspace {workspace}" + (f"; did you mean {meant[0]}?" if meant else "")
+        )
+    return found
+
+
 def _remember(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     if value is not None:
         ctx.meta[_KEY] = value

@@ -30,6 +30,8 @@ VERBS: Final = {
     "history": "adapters.cli.audit",
     "verify": "adapters.cli.audit",
     "audit": "adapters.cli.audit_group",
+    "replay": "adapters.cli.replay",
+    "explain": "adapters.cli.explain",
 }
 """Where each verb lives; a module is imported when its verb is called, for DevPod starts us for every call."""
 

@@ -1,0 +1,108 @@
+"""audit cost: what the workspaces cost, by workspace, person, day or region."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from adapters.cli import audit_source as source
+from adapters.cli.audit_filters import CallError, query_of, range_options
+from adapters.cli.audit_prices import chosen_prices, footnotes, price_options
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from eventlog.audit.cost import Bill, Line
+    from eventlog.audit.meter import Stretch
+    from eventlog.audit.query import Query
+
+
+@click.command()
+@source.from_option
+@range_options
+@click.option(
+    "--by",
+    default="workspace",
+    show_default=True,
+    metavar="WHAT[,WHAT]",
+    help="What to sum by: workspace, actor, day, region, or several of them.",
+)
+@price_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, amounts in full.")
+def cost(*, by: str, price_files: tuple[Path, ...], region: str, as_json: bool, **filters: Any) -> None:
+    """Show what workspaces cost: metered seconds times vCPU and GB, at a price table."""
+    from eventlog.audit.cost import bill
+
+    query = query_of(**filters)
+    dimensions = _dimensions(by)
+    prices = chosen_prices(price_files, region)
+    found = bill(stretches(query), prices, dimensions, since=query.since, until=query.until)
+    if not found.lines:
+        from adapters.cli.audit_list import nothing
+
+        click.echo(nothing(query), err=True)
+        return
+    if as_json:
+        import msgspec
+
+        encoder = msgspec.json.Encoder(decimal_format="number")
+        for line in found.lines:
+            click.echo(encoder.encode(line))
+    else:
+        _print(found, dimensions)
+    for note in footnotes(found, prices):
+        click.echo(note, err=as_json)
+
+
+def stretches(query: Query) -> list[Stretch]:
+    """What was metered for whom the query asks; its time range is for the sum to apply."""
+    from datetime import UTC, datetime
+
+    from eventlog.audit.meter import metered
+    from eventlog.audit.walk import walk
+
+    records = (record for record in source.records() if query.wants_workspace(record.subject))
+    return [
+        stretch
+        for stretch in metered(walk(records), datetime.now(UTC))
+        if query.wants_actor(stretch.actor.user, stretch.actor.host, stretch.actor.azure)
+    ]
+
+
+def _dimensions(by: str) -> tuple[str, ...]:
+    from eventlog.audit.cost import DIMENSIONS
+
+    wanted = tuple(dict.fromkeys(part.strip().lower() for part in by.split(",")))
+    wrong = [part for part in wanted if part not in DIMENSIONS]
+    if wrong:
+        raise CallError(f"--by: {wrong[0]!r} is none of {', '.join(DIMENSIONS)}")
+    return wanted
+
+
+def _print(found: Bill, dimensions: tuple[str, ...]) -> None:
+    from adapters.cli.audit_tables import display, table, words
+
+    numbers = ("HOURS", "vCPU h", "GB h", found.total.currency, "IN DOUBT")
+    made = table((*(part.upper() for part in dimensions), *numbers), right=numbers)
+    for line in found.lines:
+        made.add_row(*(words(getattr(line, part)) for part in dimensions), *_numbers(line))
+    made.add_section()
+    made.add_row("total", *[""] * (len(dimensions) - 1), *_numbers(found.total), style="bold")
+    display(made)
+
+
+def _numbers(line: Line) -> tuple[str, ...]:
+    unpriced = " + ?" if line.unpriced_seconds else ""
+    return (
+        f"{line.seconds / 3600:.2f}" + ("*" if line.running else ""),
+        f"{line.vcpu_seconds / 3600:.2f}",
+        f"{line.gb_seconds / 3600:.2f}",
+        _money(line.amount) + unpriced,
+        _money(line.doubtful_amount) if line.doubtful_seconds else "",
+    )
+
+
+def _money(amount: Decimal) -> str:
+    return "<0.01" if 0 < amount < 1 / 100 else f"{amount:.2f}"

@@ -1,0 +1,44 @@
+"""explain: why the last thing that failed did so, and what to do."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import click
+
+from adapters.cli import audit_source as source
+
+
+@click.command()
+@click.argument("workspace")
+@source.from_option
+@click.option("--json", "as_json", is_flag=True, help="A JSON object.")
+def explain(*, workspace: str, as_json: bool) -> None:
+    """Explain the last failure of WORKSPACE: cause, Azure's code, what was tried, what to do next."""
+    from eventlog.audit.explain import explain as explained
+    from eventlog.audit.operations import operations
+    from eventlog.audit.walk import walk
+
+    records = source.of_workspace(workspace)
+    steps = list(walk(records))
+    found = explained(workspace, steps, operations(records))
+    if found is None:
+        click.echo(f"nothing of workspace {workspace} failed; it is {steps[-1].after.state}", err=True)
+    elif as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(found))
+    else:
+        click.echo(_wrapped(found.paragraph))
+
+
+def _wrapped(text: str) -> str:
+    from textwrap import fill
+
+    from eventlog.table import printable
+
+    clean = printable(text)
+    if not sys.stdout.isatty():
+        return clean
+    return fill(clean, min(100, shutil.get_terminal_size().columns), break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,170 @@
+"""replay: a workspace's history step by step, or the difference between two points."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from adapters.cli import audit_source as source
+from adapters.cli.audit_filters import CallError, moment
+
+if TYPE_CHECKING:
+    from eventlog.audit.diff import Diff, Point
+    from eventlog.audit.replay import Moment
+    from eventlog.audit.walk import Step
+    from statemachine.fold import Workspace
+
+
+@click.command()
+@click.argument("workspace", required=False)
+@click.option("--at", metavar="TIME", help="Up to this time.")
+@click.option("--until", metavar="SEQ", type=click.IntRange(min=1), help="Up to this event of the log.")
+@click.option("--step", is_flag=True, help="Wait for Enter after every event; q ends.")
+@click.option(
+    "--diff",
+    "points",
+    nargs=2,
+    metavar="A B",
+    help="Compare two points instead: SEQ or TIME of WORKSPACE, or another workspace's: NAME, NAME@SEQ, NAME@TIME.",
+)
+@source.from_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def replay(
+    *,
+    workspace: str | None,
+    at: str | None,
+    until: int | None,
+    step: bool,
+    points: tuple[str, str] | None,
+    as_json: bool,
+) -> None:
+    """Replay WORKSPACE: the state after each event, what was asked of Azure, what it answered, where it drifted."""
+    if points:
+        if at or until or step:
+            raise CallError("--diff names its points itself: leave out --at, --until and --step")
+        _show_diff(workspace, points, as_json=as_json)
+    elif workspace is None:
+        raise CallError("replay needs a WORKSPACE; `devpod-provider-aci audit` lists them")
+    else:
+        when = moment(at, "--at").after if at else None
+        _show_replay(workspace, when, until, step=step, as_json=as_json)
+
+
+def _show_replay(workspace: str, when: datetime | None, until: int | None, *, step: bool, as_json: bool) -> None:
+    from eventlog.audit.replay import facts_of, moments, up_to
+    from eventlog.audit.walk import walk
+
+    last: Workspace | None = None
+    for one, after in moments(up_to(walk(source.of_workspace(workspace)), seq=until, moment=when)):
+        if step and last is not None and not _go_on():
+            break
+        last = after
+        (_print_json if as_json else _print_moment)(one)
+    if last is None:
+        raise CallError(f"nothing had happened to workspace {workspace} by then")
+    if not as_json:
+        from adapters.cli.audit_tables import display, table, words
+
+        made = table(("", f"{workspace} IN THE END" if when is None and until is None else f"{workspace} THEN"))
+        for name, value in facts_of(last).items():
+            made.add_row(words(name, "dim"), words(value))
+        display(made)
+
+
+def _go_on() -> bool:
+    """Whether whoever watches wants the next event."""
+    print("Enter: next event, q: end ", end="", file=sys.stderr, flush=True)
+    answer = sys.stdin.readline()
+    if not sys.stdin.isatty() or not answer:
+        print(file=sys.stderr)
+    return bool(answer) and answer.strip().lower() not in ("q", "quit")
+
+
+def _print_json(one: Moment | Diff) -> None:
+    import msgspec
+
+    click.echo(msgspec.json.encode(one))
+
+
+def _print_moment(one: Moment) -> None:
+    from rich.text import Text
+
+    from adapters.cli.audit_tables import STYLES, clock, display, words
+    from eventlog.table import duration
+
+    gap = "" if one.seconds is None else f"  +{duration(one.seconds)}" if one.seconds >= 0 else "  clock stepped back"
+    who = f"{one.user}@{one.host}" + (f" ({one.azure})" if one.azure else "")
+    head = Text.assemble((f"{one.seq:>5}  ", "dim"), (one.type, "bold"), ("  ", ""))
+    if one.was is not None:
+        head.append(f"{one.was} -> ")
+    head.append(one.state, STYLES.get(one.state, "bold red" if one.state == "failed" else ""))
+    lines = [head, Text.assemble(f"       {clock(one.time)} UTC{gap}  by ", words(who, ""), style="dim")]
+    told = one.words
+    for mark, text, style in (
+        ("asked    ", told.asked, "blue"),
+        ("answered ", told.answered, "red" if told.code else "green"),
+        ("drifted  ", told.drifted, "magenta"),
+    ):
+        if text:
+            lines.append(Text.assemble("       ", (mark, style), words(text, "")))
+    numbers = [f"HTTP {told.http_status}"] if told.http_status else []
+    numbers += [f"request id {told.request_id}"] if told.request_id else []
+    if numbers:
+        lines.append(Text.assemble("                ", words(", ".join(numbers), "dim")))
+    display(*lines, Text())
+
+
+def _show_diff(workspace: str | None, points: tuple[str, str], *, as_json: bool) -> None:
+    from eventlog.audit.diff import diff
+
+    left, right = (_point(text, workspace) for text in points)
+    found = diff(left, list(_steps(left)), right, list(_steps(right)))
+    if as_json:
+        _print_json(found)
+        return
+    _print_diff(found)
+
+
+def _print_diff(found: Diff) -> None:
+    from adapters.cli.audit_tables import display, table, words
+
+    if not found.facts and not found.turns:
+        click.echo(f"{found.left} and {found.right} are the same")
+        return
+    made = table(("", found.left, found.right))
+    for one in found.facts:
+        made.add_row(words(one.name, "dim"), words(one.left), words(one.right))
+    display(made)
+    if not found.turns:
+        return
+    click.echo(f"\nEvents in common before the ways part: {found.same}")
+    made = table((found.left, found.right))
+    for turn in found.turns:
+        for row in range(max(len(turn.left), len(turn.right))):
+            made.add_row(*(words(side[row]) if row < len(side) else "" for side in (turn.left, turn.right)))
+        made.add_section()
+    display(made)
+
+
+def _point(text: str, workspace: str | None) -> Point:
+    from eventlog.audit.diff import Point, read_point
+
+    try:
+        name, place = read_point(text, workspace)
+    except ValueError as error:
+        raise CallError(f"--diff: {error}") from error
+    if not place:
+        return Point(name)
+    if place.isdigit():
+        return Point(name, seq=int(place))
+    return Point(name, time=moment(place, "--diff").after)
+
+
+def _steps(point: Point) -> Iterator[Step]:
+    from eventlog.audit.walk import walk
+
+    return walk(source.of_workspace(point.workspace))

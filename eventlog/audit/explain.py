@@ -1,0 +1,192 @@
+"""A workspace's last failure, in a paragraph: what was asked, what Azure said, why, what was tried, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from eventlog.audit.catalogue import Retry, entry_for
+from eventlog.audit.operations import Operation
+from eventlog.audit.story import spec, told
+from eventlog.audit.walk import Step
+from eventlog.history import Ended
+from eventlog.table import duration
+from statemachine import events as e
+from statemachine.states import State
+
+ENDED_BY_ITSELF: Final = (e.Exited, e.Evicted, e.Vanished)
+"""Observations that are a failure to whoever was working there."""
+
+OBSERVED: Final = {
+    "Exited": (
+        "The container's main process ended, or the platform restarted the container",
+        "Read `devpod-provider-aci logs`, then `devpod up`. Exit status 137 mostly means too little ACI_MEMORY_GB.",
+    ),
+    "Evicted": (
+        "Azure moved the container to another machine, for maintenance or because somebody else needed the place",
+        "Wait: Azure starts it again by itself, with a fresh file system.",
+    ),
+    "Vanished": (
+        "The container group was deleted outside of this log: in the portal, by a clean-up job, on another computer",
+        "The resource group's activity log in Azure says who. Create the workspace again with `devpod up`.",
+    ),
+}
+"""Cause and remedy of what was only observed."""
+
+AGAIN: Final = {
+    Retry.YES: "Trying again may be enough.",
+    Retry.LATER: "Trying again at once will most likely fail the same way.",
+    Retry.NO: "Trying again without a change will fail the same way.",
+}
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why something failed."""
+
+    workspace: str
+    seq: int
+    """Of the event that says so."""
+    time: datetime
+    happened: str
+    """What was asked and what came of it."""
+    said: str = ""
+    """Azure's own words."""
+    code: str = ""
+    http_status: int = 0
+    request_id: str = ""
+    cause: str
+    tried: str = ""
+    since: str = ""
+    """What became of it later."""
+    remedy: str
+    retry: str = ""
+
+    @property
+    def paragraph(self) -> str:
+        """All of it, to read."""
+        parts = [
+            self.happened,
+            f"Azure said: {self.said}" if self.said else "",
+            f"Cause: {self.cause}.",
+            self.tried,
+            self.since,
+            f"What to do: {self.remedy}" if self.remedy else "",
+            AGAIN[Retry(self.retry)] if self.retry else "",
+        ]
+        return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part)
+
+
+def explain(workspace: str, steps: Sequence[Step], operations: Sequence[Operation]) -> Explanation | None:
+    """The last failure among a workspace's events; None when there is none."""
+    for step in reversed(steps):
+        if failure := _failure(step.event):
+            return _failed(workspace, step, failure, steps, operations)
+        # After a failure it is only what the failure left behind.
+        if isinstance(step.event, ENDED_BY_ITSELF) and step.before.state is not State.FAILED:
+            return _observed(workspace, step, operations)
+    return None
+
+
+def _failure(event: e.Event | None) -> e.Failure | None:
+    return event.failure if isinstance(event, (e.FailedOutcome, e.CommandClosed)) else None
+
+
+def _failed(
+    workspace: str, step: Step, failure: e.Failure, steps: Sequence[Step], operations: Sequence[Operation]
+) -> Explanation:
+    record = step.record
+    mine = next((one for one in operations if one.closed == record.seq), None)
+    entry = entry_for(failure.code, failure.error)
+    facts = _facts(failure)
+    numbers = f" ({', '.join(facts)})" if facts else ""
+    if mine is None:
+        happened = f"At {_time(record.time)} an operation on workspace {workspace} failed{numbers}"
+    else:
+        what = f": {spec(step.after.facts)}" if mine.verb in ("create", "start") and step.after.facts else ""
+        happened = (
+            f"At {_time(mine.time)} {mine.who} asked to {_asked(mine.verb)} workspace {workspace}{what};"
+            f" after {duration(mine.seconds)} it failed{numbers}"
+        )
+    return Explanation(
+        workspace=workspace,
+        seq=record.seq,
+        time=record.time,
+        happened=happened,
+        said=failure.message,
+        code=failure.code or failure.error,
+        http_status=failure.http_status,
+        request_id=failure.request_id,
+        cause=entry.cause if entry else f"{failure.code or failure.error} is not in the catalogue of known errors",
+        tried=_tried(mine, operations),
+        since=_since(record.seq, steps, operations),
+        remedy=entry.remedy if entry else "Search for the code, and give Azure support the request id.",
+        retry=entry.retry if entry else "",
+    )
+
+
+def _observed(workspace: str, step: Step, operations: Sequence[Operation]) -> Explanation:
+    record = step.record
+    words = told(step.event, step.before)
+    cause, remedy = OBSERVED[record.type]
+    return Explanation(
+        workspace=workspace,
+        seq=record.seq,
+        time=record.time,
+        happened=f"At {_time(record.time)} a look at Azure found of workspace {workspace}, last known to be"
+        f" {step.before.state}: {words.drifted}",
+        request_id=words.request_id,
+        cause=cause,
+        since=_since(record.seq, [], operations),
+        remedy=remedy,
+    )
+
+
+def _tried(mine: Operation | None, operations: Sequence[Operation]) -> str:
+    """The tries of the same verb that failed in a row, this one being the last."""
+    if mine is None:
+        return ""
+    same = [one for one in operations if one.verb == mine.verb and one.seq <= mine.seq]
+    row: list[Operation] = []
+    for one in reversed(same):
+        if one.outcome is not Ended.FAILED:
+            break
+        row.append(one)
+    if len(row) < 2:
+        return ""
+    codes = ", ".join(dict.fromkeys(one.code or one.error or one.detail for one in reversed(row)))
+    return f"It was attempt {len(row)} in a row since {_time(row[-1].time)}, which ended in {codes}."
+
+
+def _since(seq: int, steps: Sequence[Step], operations: Sequence[Operation]) -> str:
+    """The latest thing that was asked for afterwards."""
+    later = [one for one in operations if one.seq > seq and one.outcome is not Ended.SEEN]
+    if not later:
+        state = steps[-1].after.state if steps else ""
+        return f"Nothing was asked for since; the workspace is {state}." if state else ""
+    last = later[-1]
+    good = next((one for one in reversed(later) if one.outcome is Ended.OK), None)
+    shown = good or last
+    return f"Since then, at {_time(shown.time)}, {shown.who} asked to {_asked(shown.verb)} it: {shown.outcome}."
+
+
+def _facts(failure: e.Failure) -> list[str]:
+    return [
+        fact
+        for fact in (
+            failure.code or failure.error,
+            f"HTTP {failure.http_status}" if failure.http_status else "",
+            f"request id {failure.request_id}" if failure.request_id else "",
+        )
+        if fact
+    ]
+
+
+def _asked(verb: str) -> str:
+    return "run a command in" if verb == "command" else verb
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

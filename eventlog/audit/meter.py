@@ -1,0 +1,180 @@
+"""When Azure's meter ran, as far as the log can tell.
+
+It starts with the image pull, so with the request that Azure accepted, and ends when the group is stopped,
+deleted, gone, or exited for good. What the log cannot know is kept apart as in doubt, never left out: the time
+between the last sign of life and the moment somebody noticed that the container had ended, a group that failed
+and may still have been billed, and the time the platform took to place an evicted group again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from eventlog.audit.walk import Step
+from eventlog.record import Actor
+from statemachine import events as e
+from statemachine.states import State
+
+UNKNOWN: Final = Actor(user="unknown", host="")
+"""Who started what was only found running."""
+
+NEVER_REACHED: Final = frozenset({"CredentialsError", "AuthenticationError", "AccessDeniedError"})
+"""Errors that end before Azure accepts anything, whatever status they carry."""
+
+
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """A time during which one container group was, or may have been, billed."""
+
+    workspace: str
+    actor: Actor
+    """Who started it."""
+    since: datetime
+    until: datetime
+    facts: e.GroupFacts
+    certain: bool
+    running: bool = False
+    """Whether it goes on: ``until`` is only the moment of asking."""
+
+
+class _Meter:
+    """One workspace's meter."""
+
+    def __init__(self, emit: Callable[[Stretch], None]) -> None:
+        self._emit = emit
+        self._on = False
+        self._certain = True
+        self._actor = UNKNOWN
+        self._correlation = ""
+        self._since = self._seen = datetime.min.replace(tzinfo=UTC)
+        self._workspace = ""
+        self._facts: e.GroupFacts | None = None
+
+    def step(self, step: Step) -> None:
+        """Take one event into account."""
+        record, event = step.record, step.event
+        self._workspace = record.subject
+        if event is not None:
+            HANDLERS.get(type(event), _Meter._nothing)(self, step)
+        # Who Azure says it is is known from the invocation's later events.
+        if self._on and record.correlation == self._correlation and record.actor.azure and not self._actor.azure:
+            self._actor = record.actor
+
+    def finish(self, now: datetime) -> None:
+        """The log ends here; what is on stays on until now."""
+        if self._on:
+            self._cut(now, running=True)
+
+    def _turn_on(self, step: Step) -> None:
+        if self._on:
+            self._cut(step.record.time)
+        known = isinstance(step.event, e.Intent)
+        self._actor = step.record.actor if known else UNKNOWN
+        self._correlation = step.record.correlation if known else ""
+        self._on = self._certain = True
+        self._facts = step.after.facts
+        self._since = self._seen = step.record.time
+
+    def _turn_off(self, step: Step) -> None:
+        if self._on:
+            self._cut(step.record.time)
+        self._on = False
+
+    def _found_ended(self, step: Step) -> None:
+        """It ended by itself, some time after the last sign of life."""
+        if self._on and self._certain:
+            self._cut(min(self._seen, step.record.time))
+            self._certain = False
+        self._turn_off(step)
+
+    def _failed_to_come_up(self, step: Step) -> None:
+        if isinstance(step.event, e.FailedOutcome) and _refused(step.event.failure):
+            self._on = False
+        else:
+            self._certain = False
+
+    def _in_doubt(self, step: Step) -> None:
+        if self._on:
+            self._cut(step.record.time)
+            self._certain = False
+
+    def _sign_of_life(self, step: Step) -> None:
+        self._seen = step.record.time
+
+    def _found_running(self, step: Step) -> None:
+        if not self._on:
+            self._turn_on(step)
+            return
+        self._cut(step.record.time)
+        self._certain = True
+        self._seen = step.record.time
+
+    def _stop_asked(self, step: Step) -> None:
+        # Before anything is asked for, Azure is looked at.
+        if step.before.state is State.RUNNING:
+            self._seen = step.record.time
+
+    def _nothing(self, _step: Step) -> None:
+        return
+
+    def _cut(self, moment: datetime, *, running: bool = False) -> None:
+        """What was metered up to a moment; the meter goes on from there."""
+        if self._facts is not None and moment > self._since:
+            self._emit(
+                Stretch(
+                    workspace=self._workspace,
+                    actor=self._actor,
+                    since=self._since,
+                    until=moment,
+                    facts=self._facts,
+                    certain=self._certain,
+                    running=running,
+                )
+            )
+        self._since = max(self._since, moment)
+
+
+HANDLERS: Final[dict[type[e.Event], Callable[[_Meter, Step], None]]] = {
+    e.CreateRequested: _Meter._turn_on,
+    e.StartRequested: _Meter._turn_on,
+    e.Created: _Meter._sign_of_life,
+    e.Started: _Meter._sign_of_life,
+    e.CreateFailed: _Meter._failed_to_come_up,
+    e.StartFailed: _Meter._failed_to_come_up,
+    e.StopRequested: _Meter._stop_asked,
+    e.DeleteRequested: _Meter._stop_asked,
+    e.Stopped: _Meter._turn_off,
+    e.Deleted: _Meter._turn_off,
+    e.StopFailed: _Meter._in_doubt,
+    e.DeleteFailed: _Meter._in_doubt,
+    e.CommandOpened: _Meter._sign_of_life,
+    e.CommandClosed: _Meter._sign_of_life,
+    e.Exited: _Meter._found_ended,
+    e.Vanished: _Meter._found_ended,
+    e.Evicted: _Meter._in_doubt,
+    e.Drifted: _Meter._found_running,
+    e.Adopted: _Meter._turn_on,
+}
+"""What each event does to the meter."""
+
+
+def metered(steps: Iterable[Step], now: datetime) -> list[Stretch]:
+    """The stretches of all workspaces in the steps, in the order they ended; what is still up runs until ``now``."""
+    found: list[Stretch] = []
+    meters: dict[str, _Meter] = {}
+    for step in steps:
+        name = step.record.subject
+        if name not in meters:
+            meters[name] = _Meter(found.append)
+        meters[name].step(step)
+    for meter in meters.values():
+        meter.finish(now)
+    return found
+
+
+def _refused(failure: e.Failure) -> bool:
+    """Whether Azure never accepted the group, so that nothing was billed."""
+    return failure.error in NEVER_REACHED or 400 <= failure.http_status < 500

@@ -1,0 +1,38 @@
+"""Records replayed step by step, each with the workspace before and after it: what who, cost and replay stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from eventlog.codec import LOG_SUBJECT
+from eventlog.record import Record
+from statemachine.events import Event
+from statemachine.fold import Workspace, empty, evolve
+from statemachine.ports import Recorded
+
+
+class Step(NamedTuple):
+    """One event, and what it changed."""
+
+    record: Record
+    event: Event | None
+    """None for a type that a newer version of this program wrote."""
+    before: Workspace
+    after: Workspace
+
+
+def walk(records: Iterable[Record]) -> Iterator[Step]:
+    """The events of all workspaces in order; the log's own events are left out.
+
+    Raises LogDamagedError for a history that no version of this program ever wrote.
+    """
+    workspaces: dict[str, Workspace] = {}
+    for record in records:
+        if record.subject == LOG_SUBJECT:
+            continue
+        before = workspaces.get(record.subject) or empty(record.subject)
+        event = record.event
+        after = evolve(before, Recorded(record.seq, record.time, record.subject, event, record.type))
+        workspaces[record.subject] = after
+        yield Step(record, event, before, after)
