@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections import deque
 
+from emulator.peer import gone
 from emulator.settings import Link
 
 _CHUNK = 65536
@@ -29,6 +30,7 @@ class _Lane:
         self._room = asyncio.Event()
         self._room.set()
         self._ended = False
+        self.passed = 0
         self._loop = asyncio.get_running_loop()
 
     async def feed(self, reader: asyncio.StreamReader) -> None:
@@ -68,6 +70,7 @@ class _Lane:
             if wait > 0:
                 await asyncio.sleep(wait)
             self._size -= len(data)
+            self.passed += len(data)
             self._writer.write(data)
             await self._writer.drain()
             if self._size < self._allowed():
@@ -117,16 +120,17 @@ class Shaper:
         up = _Lane(self._link, far_writer, loop.time() + self._link.rtt_ms / 1000)
         down = _Lane(self._link, writer, loop.time())
         feeds = [asyncio.create_task(up.feed(reader)), asyncio.create_task(down.feed(far_reader))]
+        watch = asyncio.create_task(gone(writer.get_extra_info("socket"), lambda: up.passed))
         lanes = [asyncio.create_task(up.deliver()), asyncio.create_task(down.deliver())]
         try:
             # Either direction's end is passed on; the connection ends with the server's.
-            done, _ = await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([*lanes, watch], return_when=asyncio.FIRST_COMPLETED)
             if lanes[0] in done and lanes[1] not in done:
                 with contextlib.suppress(OSError, RuntimeError):
                     far_writer.write_eof()
                 await asyncio.wait([lanes[1]], timeout=5)
         finally:
-            for task in feeds + lanes:
+            for task in [*feeds, *lanes, watch]:
                 task.cancel()
-            await asyncio.gather(*feeds, *lanes, return_exceptions=True)
+            await asyncio.gather(*feeds, *lanes, watch, return_exceptions=True)
             far_writer.close()

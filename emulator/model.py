@@ -126,7 +126,7 @@ class Group:
             return "Stopped"
         if self.provisioning == "Failed":
             return "Failed"
-        if not all(c.launched for c in self.containers):
+        if not self.containers or not all(c.launched for c in self.containers):
             return "Pending"
         if any(c.alive_or_restarting for c in self.containers):
             return "Running"

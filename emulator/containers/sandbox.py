@@ -1,4 +1,4 @@
-# ruff: noqa: PTH102, PTH103, PTH108, PTH114, PTH115, PTH118, PTH119, PTH120, PTH123, PTH208, PTH211 - plain os calls: pathlib is one import more in every container's first process
+# ruff: noqa: PTH102, PTH103, PTH108, PTH114, PTH115, PTH118, PTH119, PTH120, PTH123, PTH208, PTH112, PTH211 - plain os calls: pathlib is one import more in every container's first process
 """Namespaces and mounts of a container, by ctypes.
 
 Runs inside the agent process, before and after it becomes process 1. Only the standard library
@@ -7,6 +7,7 @@ is used, and nothing is imported late: after ``pivot_root`` the host's Python is
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import stat
@@ -35,6 +36,11 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 # What a container gets fresh, never from the image beneath.
 SHM = "/dev/shm"  # noqa: S108 - the container's own
 SPECIAL = ("proc", "sys", "dev")
+OWNED_FOLDERS = (
+    "usr/local/bin", "usr/local/sbin", "usr/local/lib", "usr/local/share", "usr/local/etc", "usr/bin", "usr/sbin",
+    "usr/lib", "usr/share", "var/lib", "var/cache", "var/log", "var/spool", "etc/profile.d", "etc/ssh",
+)  # fmt: skip
+OWNED_FILES = ("etc/passwd", "etc/group", "etc/profile", "etc/environment")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -143,14 +149,32 @@ def _overlay_entry(name: str, lower: str, root: str, base: str, extra: str) -> N
         os.mkdir(target, 0o755)
         if name in SPECIAL:
             return
-        upper, work = f"{base}/upper/{name}", f"{base}/work/{name}"
-        os.mkdir(upper, 0o755)
-        os.mkdir(work, 0o755)
+        upper, work = f"{base}/parts/{name}/upper", f"{base}/parts/{name}/work"
+        os.makedirs(upper)
+        os.mkdir(work)
+        _take_over(name, lower, upper)
         try:
             options = f"lowerdir={source},upperdir={upper},workdir={work}{extra}"
             mount("overlay", target, "overlay", 0, options)
         except OSError:
             return  # a folder with mounts below it stays an empty one
+
+
+def _take_over(name: str, lower: str, upper: str) -> None:
+    """Make the usual folders and files of an image ours.
+
+    Their owner on the host has no number in our user namespace, so "root" could not write there.
+    What lies in the upper layer is ours, and its folders are merged with those beneath.
+    """
+    for path in OWNED_FOLDERS:
+        top, _, rest = path.partition("/")
+        if top == name and rest and os.path.isdir(f"{lower}/{path}") and not os.path.islink(f"{lower}/{path}"):
+            os.makedirs(f"{upper}/{rest}", exist_ok=True)
+    for path in OWNED_FILES:
+        top, _, rest = path.partition("/")
+        if top == name:
+            with contextlib.suppress(OSError), open(f"{lower}/{path}", encoding="utf-8") as file:
+                _write(f"{upper}/{rest}", file.read())
 
 
 def _special(root: str, *, unprivileged: bool) -> None:

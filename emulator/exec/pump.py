@@ -15,6 +15,7 @@ from emulator.exec.sessions import Sessions, Ticket
 from emulator.exec.terminal import Terminal
 from emulator.faults import reset
 from emulator.journal import Entry
+from emulator.peer import gone
 
 Ending = Literal["exit", "client", "cut"]
 
@@ -57,6 +58,7 @@ class Pump:
             asyncio.create_task(self._inbound()): "client",
             asyncio.create_task(self._clock()): "cut",
             asyncio.create_task(self._on_order()): "cut",
+            asyncio.create_task(self._peer()): "client",
         }
         try:
             done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
@@ -141,6 +143,11 @@ class Pump:
             if moment >= min(ends):
                 await self._cut(options.cut_mode)
             await asyncio.sleep(max(0.001, min(ends) - moment))
+
+    async def _peer(self) -> None:
+        if self._options.drop_mode == "silent" and self._options.drop_after:
+            await asyncio.Event().wait()  # a dead line tells nothing
+        await gone(self._transport.get_extra_info("socket"), lambda: self._entry.received)
 
     async def _on_order(self) -> None:
         await self._order.wait()

@@ -1,0 +1,33 @@
+"""Notice that the other end of a TCP connection has gone, even while nothing is read from it.
+
+A side that is held up does not read, and who does not read never sees the end of the stream.
+The kernel knows all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+_LOOK = 0.2
+# TCP_CLOSE (reset) and TCP_CLOSE_WAIT (the other end has said that it sends no more).
+_GONE = (7, 8)
+
+
+async def gone(sock: Any, progress: Callable[[], int]) -> None:
+    """Return once the peer has closed and ``progress`` has stood still since."""
+    before = -1
+    while True:
+        await asyncio.sleep(_LOOK)
+        try:
+            state = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        except OSError:
+            return
+        if state not in _GONE:
+            before = -1
+            continue
+        if before == progress():
+            return
+        before = progress()

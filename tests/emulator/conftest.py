@@ -1,0 +1,49 @@
+"""One emulator for the fast tests, others of their own for those that need special settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from emulator.testing import running_emulator
+from tests.emulator.clients import Azure
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Azure]:
+    """The emulator most tests share, with preset ``instant``."""
+    with running_emulator(exec={"cap": 50}) as emulator:
+        azure = Azure(emulator)
+        yield azure
+        azure.close()
+
+
+@pytest.fixture
+def azure(shared: Azure) -> Iterator[Azure]:
+    """The shared emulator; faults and changed options do not outlive a test."""
+    before = shared.emulator.control.call("GET", "settings")
+    yield shared
+    for ws in shared.shells:
+        ws.close()
+    shared.shells.clear()
+    shared.emulator.control.clear()
+    for section in ("exec", "timings", "control", "limits"):
+        shared.emulator.control.change(section, **before[section])
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Azure]]:
+    """Emulators of a test's own, with options."""
+    opened = []
+
+    def begin(preset: str = "instant", **options: Any) -> Azure:
+        manager = running_emulator(preset, **options)
+        azure = Azure(manager.__enter__())
+        opened.append((azure, manager))
+        return azure
+
+    yield begin
+    for azure, manager in opened:
+        azure.close()
+        manager.__exit__(None, None, None)

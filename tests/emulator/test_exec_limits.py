@@ -1,0 +1,223 @@
+"""What cuts, mangles and slows an exec session."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.emulator.clients import Azure, Shell, eventually
+
+
+@pytest.fixture(scope="module")
+def group(shared: Azure) -> str:
+    return shared.group()
+
+
+def raw_shell(azure: Azure, group: str, **options: Any) -> Shell:
+    azure.emulator.control.exec_options(**options)
+    shell = azure.shell(group)
+    shell.raw()
+    return shell
+
+
+def seconds_until_cut(shell: Shell) -> float:
+    started = time.monotonic()
+    shell.rest(timeout=5)
+    return time.monotonic() - started
+
+
+def test_idle_sessions_are_cut_and_pings_do_not_help(azure: Azure, group: str):
+    shell = raw_shell(azure, group, idle_cut=0.6)
+    for _ in range(3):
+        shell.ws.ping().wait(1)
+        time.sleep(0.1)
+    assert seconds_until_cut(shell) < 1
+    assert shell.close_code == 1006
+
+
+def test_busy_sessions_are_not_idle(azure: Azure, group: str):
+    shell = raw_shell(azure, group, idle_cut=0.5)
+    for _ in range(8):
+        shell.send(b"echo x\n")
+        time.sleep(0.1)
+    shell.send(b"echo STILL''HERE\n")
+    shell.until(b"STILLHERE")
+
+
+def test_an_absolute_limit_cuts_busy_sessions_too(azure: Azure, group: str):
+    shell = raw_shell(azure, group, absolute_cut=0.7, cut_mode="close")
+    shell.send(b"while :; do echo x; sleep 0.05; done\n")
+    assert seconds_until_cut(shell) < 2
+    assert shell.close_code == 1001
+
+
+def test_a_message_above_the_maximum_cuts_the_connection(azure: Azure, group: str):
+    shell = raw_shell(azure, group)
+    shell.send(b"head -c 65536 >/dev/null; echo GOT''IT\n")
+    time.sleep(0.1)
+    shell.send(bytes(65536))
+    shell.until(b"GOTIT")
+    with pytest.raises(ConnectionClosed):  # noqa: PT012 - the cut may be seen on either side
+        shell.send(bytes(65537))
+        shell.rest()
+        shell.ws.recv(timeout=2)
+
+
+def test_input_may_be_truncated(azure: Azure, group: str):
+    shell = azure.shell(group)
+    azure.emulator.control.exec_options(truncate_input=50)
+    shell = azure.shell(group)
+    shell.send("stty raw -echo; printf 'REA%s' DY\n")
+    shell.until(b"READY")
+    shell.send(b"echo short\n")
+    shell.until(b"short")
+    shell.send(b"echo " + b"y" * 60 + b"\n")
+    shell.send(b"\n")
+    assert shell.until(b"# " if os.geteuid() == 0 else b"$ ").count(b"y") <= 45
+
+
+@pytest.mark.parametrize(
+    ("options", "sent", "seen"),
+    [
+        ({"utf8_lossy": "out"}, rb"\377\303\251", "�é".encode()),
+        ({"seven_bit": "out"}, rb"\301\302", b"AB"),
+        ({"eat": "xonxoff,nul", "eat_direction": "out"}, rb"a\021b\023c\0d", b"abcd"),
+        ({"text_frames": True}, rb"\377x", "�x".encode()),
+    ],
+)
+def test_channels_that_are_not_8_bit_clean(azure: Azure, group: str, options, sent: bytes, seen: bytes):
+    shell = raw_shell(azure, group, rechunk=False, **options)
+    shell.send(b"printf '<" + sent + b">'; exit\n")
+    assert b"<" + seen + b">" in shell.rest()
+    if options.get("text_frames"):
+        assert all(isinstance(frame, str) for frame in shell.frames)
+
+
+def test_input_can_be_mangled_too(azure: Azure, group: str):
+    shell = raw_shell(azure, group, utf8_lossy="in", swallow_eom=True)
+    shell.send(b"head -c 5 | od -An -tx1\n")
+    time.sleep(0.2)
+    shell.send(b"\xff[[EOM]]ab")
+    assert b"ef bf bd 61 62" in shell.until(b"62\r\n" if b"62\r\n" in shell.seen else b"62") + b"62"
+
+
+def test_frames_may_be_small_and_echo_doubled(azure: Azure, group: str):
+    azure.emulator.control.exec_options(max_output_frame=100)
+    shell = azure.shell(group)
+    shell.raw()
+    shell.send(b"head -c 5000 /dev/zero | tr '\\0' x; exit\n")
+    shell.rest()
+    assert max(len(frame) for frame in shell.frames) <= 100
+    azure.emulator.control.exec_options(max_output_frame=0, echo="doubled")
+    shell = azure.shell(group)
+    shell.send(b"echo abc\n")
+    time.sleep(0.3)
+    shell.send(b"exit\n")
+    assert shell.rest().count(b"echo abc") >= 2
+
+
+@pytest.mark.parametrize("mode", ["reset", "close", "silent"])
+def test_drops_in_the_middle_of_a_frame(azure: Azure, group: str, mode: str):
+    shell = raw_shell(azure, group, drop_after=20000, drop_direction="out", drop_mode=mode, drop_silent=0.5)
+    shell.send(b"head -c 100000 /dev/zero\n")
+    began = time.monotonic()
+    got = shell.rest()
+    assert len(got) <= 20000
+    assert shell.close_code == 1006
+    assert (time.monotonic() - began > 0.4) == (mode == "silent")
+    assert azure.emulator.control.sessions()["drops"] == 1
+
+
+def test_a_stalled_line_loses_nothing(azure: Azure, group: str):
+    shell = raw_shell(azure, group, drop_after=20000, drop_count=1, drop_direction="out", drop_mode="stall",
+                      drop_silent=0.3)  # fmt: skip
+    shell.send(b"head -c 100000 /dev/zero; exit\n")
+    assert shell.rest().count(b"\0") == 100000
+
+
+def test_the_number_of_drops_is_bounded(azure: Azure, group: str):
+    azure.emulator.control.exec_options(drop_after=1000, drop_count=1, drop_direction="in")
+    first = azure.shell(group)
+    first.raw()
+    first.send(b"x" * 2000)
+    first.rest()
+    assert first.close_code == 1006
+    second = azure.shell(group)
+    second.raw()
+    second.send(b"#" + b"x" * 2000 + b"\n")
+    second.send(b"echo ALI''VE\n")
+    second.until(b"ALIVE")
+
+
+def test_sessions_can_be_cut_on_order(azure: Azure, group: str):
+    shell = raw_shell(azure, group)
+    assert azure.emulator.control.cut_sessions(group) >= 1
+    shell.rest()
+    assert shell.close_code == 1006
+
+
+def test_processes_end_abruptly_and_say_goodbye(azure: Azure, group: str):
+    shell = raw_shell(azure, group, abrupt_close=1.0, bye=True)
+    shell.send(b"echo last; exit\n")
+    assert shell.rest().endswith(b"last\nBye.")
+    assert shell.close_code == 1006
+
+
+@pytest.mark.parametrize(("blocked", "error"), [("refused", ConnectionRefusedError), ("silent", TimeoutError)])
+def test_the_exec_port_behind_a_firewall(azure: Azure, group: str, blocked: str, error: type[Exception]):
+    azure.emulator.control.exec_options(blocked=blocked)
+    ticket = azure.ticket(group)
+    with pytest.raises(error):
+        azure.open(ticket.web_socket_uri, ticket.password, open_timeout=0.5)
+
+
+def resident(azure: Azure) -> int:
+    for line in Path(f"/proc/{azure.emulator.process.pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1])
+    raise AssertionError("no VmRSS")
+
+
+def test_a_client_that_does_not_read_stops_the_process_and_costs_no_memory(azure: Azure, group: str):
+    shell = raw_shell(azure, group)
+    before = resident(azure)
+    shell.send(b"i=0; while :; do head -c 100000 /dev/zero; i=$((i+1)); echo $i >$HOME/count; done\n")
+    look = azure.shell(group)
+    look.raw()
+
+    def count() -> int:
+        look.send(b"cat $HOME/count; echo END\n")
+        text = look.until(b"END\n").split()
+        return int(text[-1]) if text else 0
+
+    # websockets stops reading from the wire when nobody takes its messages.
+    time.sleep(1.0)
+    first = count()
+    time.sleep(0.5)
+    assert count() == first
+    assert resident(azure) - before < 20_000
+
+
+def test_a_process_that_does_not_read_stops_the_client(azure: Azure, group: str):
+    shell = raw_shell(azure, group)
+    shell.send(b"exec sleep 1000\n")
+    before = resident(azure)
+    shell.ws.socket.settimeout(1)
+    sent = 0
+    with pytest.raises((ConnectionClosed, TimeoutError)):
+        for _ in range(2000):
+            shell.send(bytes(32768))
+            sent += 32768
+    assert sent < 30_000_000
+    assert resident(azure) - before < 20_000
+
+
+def test_an_idle_session_holds_no_ticket(azure: Azure, group: str):
+    shell = raw_shell(azure, group)
+    shell.ws.close()
+    eventually(lambda: not azure.emulator.control.sessions()["open"])
