@@ -13,6 +13,10 @@ from adapters.cli.lazy import LazyGroup
 AUDIT_VERBS: Final[dict[str, str]] = {
     "who": "adapters.cli.audit_who",
     "cost": "adapters.cli.audit_cost",
+    "export": "adapters.cli.ship",
+    "ship": "adapters.cli.ship",
+    "sql": "adapters.cli.ship",
+    "writers": "adapters.cli.ship",
 }
 """Where each verb of the group lives; a module is imported when its verb is called."""
 

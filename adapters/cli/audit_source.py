@@ -16,7 +16,7 @@ from statemachine.errors import LogError, UnsupportedError
 if TYPE_CHECKING:
     from eventlog import EventLog, Record
 
-AUDIT_SOURCES: Final[dict[str, str]] = {}
+AUDIT_SOURCES: Final[dict[str, str]] = {"https": "adapters.cli.ship", "http": "adapters.cli.ship"}
 """Modules that read records from elsewhere, by the scheme of the address, such as ``https``. Each has a function
 ``records(address: str, *, since_seq: int = 0) -> Iterator[Record]`` that raises LogError."""
 

@@ -1,0 +1,59 @@
+"""How far a collector was told: kept beside the log, because a collector cannot be asked."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from eventlog import layout
+from eventlog.disk import Disk
+from eventlog.failures import explained
+from statemachine.errors import LogError
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+    """The last event that was accepted."""
+
+    seq: int = 0
+    hash: str = layout.GENESIS
+
+
+def cursor_path(log_path: Path, log: str, target: str) -> Path:
+    """The file for one log and one collector: neither a new log nor another collector begins in the middle."""
+    name = sha256(f"{log} {target}".encode()).hexdigest()[:24]
+    return log_path.with_name(log_path.name + ".d") / "otlp" / f"{name}.json"
+
+
+def load(path: Path) -> Cursor:
+    """The cursor in a file; the beginning when there is none. Raises LogError for a file that is no cursor."""
+    with explained(path, "read"):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return Cursor()
+    try:
+        return msgspec.json.decode(data, type=Cursor)
+    except msgspec.MsgspecError as error:
+        raise LogError(
+            f"{path} is not a cursor of this program", remedy="Remove it to send the log again from its beginning."
+        ) from error
+
+
+def save(path: Path, cursor: Cursor) -> None:
+    """Keep a cursor: the old one or the new one is there, whatever happens. Raises LogError."""
+    disk = Disk()
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with explained(path, "written"):
+        disk.make_folder(path.parent)
+        draft.unlink(missing_ok=True)
+        fd = disk.create(draft)
+        try:
+            disk.write_all(fd, msgspec.json.encode(cursor))
+            disk.sync(fd)
+        finally:
+            disk.close(fd)
+        draft.replace(path)
+        disk.sync_folder(path.parent)

@@ -1,0 +1,124 @@
+"""What Azure Storage says when it refuses: which of it may pass, and what a person is told."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from adapters.ship.retry import FINAL, Again, retry_after
+from statemachine.errors import (
+    AccessDeniedError,
+    AuthenticationError,
+    AzureError,
+    NameRefusedError,
+    ProviderError,
+    ThrottledError,
+    UnavailableError,
+    one_line,
+)
+
+PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class Meaning(NamedTuple):
+    """An error class and the remedy that goes with a code or status."""
+
+    kind: type[AzureError]
+    remedy: str
+
+
+_ROLE: Final = (
+    "Ask for the role Storage Blob Data Contributor on the container to ship, or Storage Blob Data Reader to read."
+)
+_LOGIN: Final = "Check AZURE_STORAGE_SAS_TOKEN or the account's key; a signature may have expired, or a clock be wrong."
+_CREATE: Final = "Create it with `az storage container create`, or check the address."
+
+BY_CODE: Final[dict[str, Meaning]] = {
+    "AuthorizationPermissionMismatch": Meaning(AccessDeniedError, _ROLE),
+    "AuthorizationFailure": Meaning(
+        AccessDeniedError, "The account's firewall or the signature's limits forbid it: ask who runs the account."
+    ),
+    "AuthorizationSourceIPMismatch": Meaning(AccessDeniedError, "The signature is for other addresses than yours."),
+    "AuthorizationProtocolMismatch": Meaning(AccessDeniedError, "The signature is for https only."),
+    "AuthorizationServiceMismatch": Meaning(AccessDeniedError, "The signature is not for blobs."),
+    "AuthorizationResourceTypeMismatch": Meaning(AccessDeniedError, "The signature is not for containers and blobs."),
+    "KeyBasedAuthenticationNotPermitted": Meaning(
+        AccessDeniedError, "The account takes no keys: unset AZURE_STORAGE_KEY and sign in instead."
+    ),
+    "PublicAccessNotPermitted": Meaning(AuthenticationError, _LOGIN),
+    "NoAuthenticationInformation": Meaning(AuthenticationError, _LOGIN),
+    "AuthenticationFailed": Meaning(AuthenticationError, _LOGIN),
+    "InvalidAuthenticationInfo": Meaning(AuthenticationError, _LOGIN),
+    "ContainerNotFound": Meaning(AzureError, _CREATE),
+    "ResourceNotFound": Meaning(AzureError, _CREATE),
+    "ContainerBeingDeleted": Meaning(AzureError, "Wait until it is deleted, and create it again."),
+    "InvalidBlobType": Meaning(
+        NameRefusedError, "Something else wrote a blob of that name, and not as an append blob: remove it."
+    ),
+    "BlobImmutableDueToPolicy": Meaning(
+        AccessDeniedError, "Let the container's immutability policy allow protected append writes."
+    ),
+}
+BY_STATUS: Final[dict[int, Meaning]] = {
+    401: Meaning(AuthenticationError, _LOGIN),
+    403: Meaning(AccessDeniedError, _ROLE),
+    404: Meaning(AzureError, _CREATE),
+    429: Meaning(ThrottledError, "Ship less often, or spread the writers over more storage accounts."),
+    500: Meaning(UnavailableError, UnavailableError.remedy),
+    502: Meaning(UnavailableError, UnavailableError.remedy),
+    503: Meaning(ThrottledError, "Ship less often, or spread the writers over more storage accounts."),
+    504: Meaning(UnavailableError, UnavailableError.remedy),
+}
+
+
+def judge(error: BaseException) -> Again:
+    """Whether a failed request is worth repeating."""
+    from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+
+    if isinstance(error, HttpResponseError) and error.response is not None:
+        if error.status_code not in PASSING:
+            return FINAL
+        headers: Any = getattr(error.response, "headers", None) or {}
+        return Again(worth=True, after=retry_after(headers.get("Retry-After", "")))
+    return Again(worth=isinstance(error, (ServiceRequestError, ServiceResponseError)) and not _untrusted(error))
+
+
+def code_of(error: BaseException) -> str:
+    """Azure's code for what went wrong, or nothing."""
+    code = getattr(error, "error_code", "")
+    return str(getattr(code, "value", code) or "")
+
+
+def explain(error: Exception, doing: str, url: str) -> ProviderError:
+    """The error for people."""
+    from azure.core.exceptions import HttpResponseError
+
+    if isinstance(error, ProviderError):
+        return error
+    if isinstance(error, HttpResponseError) and error.response is not None:
+        return _answered(error, f"Azure Storage refused to {doing} {url}")
+    if _untrusted(error):
+        return UnavailableError(
+            f"the certificate of {url} is not trusted",
+            remedy="Set REQUESTS_CA_BUNDLE to a file of the certificates to trust.",
+        )
+    reason = str(error).rpartition(": ")[2] if "Errno" in str(error) or "resolve" in str(error) else str(error)
+    return UnavailableError(
+        f"cannot {doing} {url}: {one_line(reason)[:200]}",
+        remedy="Check the account's name, the network and https://azure.status.microsoft, then try again.",
+    )
+
+
+def _answered(error: Any, what: str) -> AzureError:
+    code = code_of(error)
+    meaning = BY_CODE.get(code) or BY_STATUS.get(error.status_code) or Meaning(AzureError, "")
+    return meaning.kind(
+        what,
+        code=code,
+        http_status=error.status_code or 0,
+        request_id=error.response.headers.get("x-ms-request-id", ""),
+        remedy=meaning.remedy,
+    )
+
+
+def _untrusted(error: BaseException | None) -> bool:
+    return error is not None and ("CERTIFICATE_VERIFY_FAILED" in str(error) or _untrusted(error.__cause__))

@@ -1,0 +1,85 @@
+"""One line of a log on its way out: its exact bytes, and the little that ordering and checking need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from eventlog import layout
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """A line whose place in its log's chain has been checked."""
+
+    raw: bytes
+    """As written, without the newline."""
+    log: str
+    """Which log it is from; see ``writer.log_id``."""
+    seq: int
+    time: datetime
+    hash: str
+
+    def record(self) -> dict[str, Any]:
+        """Everything in the line, what only a newer version knows included."""
+        found: dict[str, Any] = msgspec.json.decode(self.raw)
+        return found
+
+
+class Snapshot(Protocol):
+    """What was in one or many logs at one moment; can be read more than once, and is the same each time."""
+
+    def lines(self) -> Iterator[Line]:
+        """The lines, oldest first. Raises LogError, LogDamagedError."""
+        ...
+
+
+class ChainError(Exception):
+    """A line does not continue its log; the text is the rest of a sentence that begins with the line."""
+
+
+class _Head(msgspec.Struct, gc=False):
+    time: datetime
+    seq: int
+
+
+_head: Final = msgspec.json.Decoder(_Head).decode
+
+
+class Chain:
+    """A log being read from its first line on, or from behind a line that is known."""
+
+    def __init__(self, log: str = "", *, seq: int = 0, head: str = layout.GENESIS) -> None:
+        self.log = log
+        self.seq = seq
+        self.head = head
+
+    def take(self, raw: bytes) -> Line:
+        """The next line. Raises ChainError when it was changed, or is not the next one."""
+        digest = layout.follows(raw, self.head)
+        if not digest:
+            raise ChainError(self._why(raw))
+        try:
+            head = _head(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ChainError(f"is no record of this program: {error}") from error
+        if head.seq != self.seq + 1:
+            raise ChainError(f"has seq {head.seq} where {self.seq + 1} belongs")
+        self.seq, self.head = head.seq, digest
+        self.log = self.log or digest[:LOG_ID]
+        return Line(raw, self.log, head.seq, head.time, digest)
+
+    def _why(self, raw: bytes) -> str:
+        if not layout.is_shaped(raw):
+            return "is not a line of an event log, or was changed"
+        if layout.digest_of(raw) != layout.hash_in(raw):
+            return "was changed after it was written: its hash is not the hash of its bytes"
+        if self.seq:
+            return "does not follow the line before: a line was removed, added or moved here"
+        return "is not the first line of a log: the beginning is missing"
+
+
+LOG_ID: Final = 16
+"""Hex digits of a log's first hash that name the log."""

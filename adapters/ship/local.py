@@ -1,0 +1,134 @@
+"""The log on this computer, as bytes that are sure to stay."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from adapters.ship.line import Chain, ChainError, Line
+from eventlog import layout
+from eventlog.disk import Disk
+from eventlog.failures import explained
+from eventlog.lock import PATIENCE, Turn, stillness
+from eventlog.read import blocks, open_log
+from statemachine.errors import LogDamagedError
+
+
+class _Seq(msgspec.Struct, gc=False):
+    seq: int
+
+
+_seq = msgspec.json.Decoder(_Seq).decode
+
+
+class LocalLog:
+    """A log file up to where it ended when this was made.
+
+    What is behind that end may still be taken back: an append whose sync fails removes its line again. So for
+    one's ``own`` log the end is looked at in our turn and brought to the disk before anything leaves the
+    building; of a file that may not be ours to write, the end is looked at while nobody seems to write.
+    """
+
+    def __init__(self, path: Path, *, own: bool = False) -> None:
+        self.path = Path(os.path.realpath(path))
+        self._disk = Disk()
+        with explained(self.path, "read"):
+            self._end = self._settled_end(own=own)
+
+    def first(self) -> bytes | None:
+        """The first line; None when there is none."""
+        return next((line.raw for line in self.lines()), None)
+
+    def lines(self) -> Iterator[Line]:
+        """Every line, its hash and its place in the chain checked. Raises LogError, LogDamagedError."""
+        return self._from(0, Chain())
+
+    def after(self, seq: int, head: str, log: str) -> Iterator[Line]:
+        """The lines behind the one with that seq and hash.
+
+        Raises LogDamagedError when this log has another line there, or none.
+        """
+        if seq == 0:
+            return self.lines()
+        found = self._find(seq)
+        if found is None or layout.hash_in(found[1]) != head:
+            what = "ends before it" if found is None else "has another one in its place"
+            raise LogDamagedError(f"event {seq} was shipped, but {self.path} {what}", remedy=DIVERGED)
+        offset, line = found
+        return self._from(offset + len(line) + 1, Chain(log, seq=seq, head=head))
+
+    def _from(self, start: int, chain: Chain) -> Iterator[Line]:
+        with open_log(self._disk, self.path) as fd:
+            if fd is None:
+                return
+            for at, data in blocks(self._disk, fd, self.path, start):
+                if at >= self._end:
+                    return
+                for raw in data[: self._end - at].removesuffix(b"\n").split(b"\n"):
+                    try:
+                        yield chain.take(raw)
+                    except ChainError as error:
+                        raise LogDamagedError(f"{self.path}, line {chain.seq + 1}: {error}") from error
+
+    def _find(self, seq: int) -> tuple[int, bytes] | None:
+        """A line by its seq, with its offset: by halving, for seqs grow through the file."""
+        with open_log(self._disk, self.path) as fd:
+            low, high = 0, self._end
+            while fd is not None and low < high:
+                middle = (low + high) // 2
+                at, line = self._line_at(fd, middle)
+                found = _seq_of(line, self.path)
+                if found == seq:
+                    return at, line
+                if found < seq:
+                    low = at + len(line) + 1
+                else:
+                    high = at
+        return None
+
+    def _line_at(self, fd: int, offset: int) -> tuple[int, bytes]:
+        """The line that holds the byte at an offset, and where it begins."""
+        reach = _REACH
+        while True:
+            start = max(0, offset - reach)
+            data = self._disk.read_at(fd, offset - start + reach, start)
+            first = data.rfind(b"\n", 0, offset - start) + 1
+            end = data.find(b"\n", offset - start)
+            if (first or start == 0) and end >= 0:
+                return start + first, data[first:end]
+            if reach > layout.MAX_LINE:
+                raise LogDamagedError(f"{self.path}: longer than {layout.MAX_LINE} bytes is no line of an event log")
+            reach *= 4
+
+    def _settled_end(self, *, own: bool) -> int:
+        with open_log(self._disk, self.path) as fd:
+            if fd is None:
+                return 0
+            if own:
+                with Turn(self.path, self._disk, PATIENCE) as turn:
+                    self._disk.sync(turn.fd)
+                    size = turn.status.st_size
+            else:
+                with stillness(fd):
+                    size = os.fstat(fd).st_size
+            start = max(0, size - 2 * layout.MAX_LINE)
+            return start + self._disk.read_at(fd, size - start, start).rfind(b"\n") + 1
+
+
+_REACH: Final = 2048
+"""Bytes looked at on both sides of a place at first; most lines are shorter."""
+
+DIVERGED: Final = (
+    "The local log was cut, or restored from an older copy: move it away to begin a new one; what was shipped stays."
+)
+
+
+def _seq_of(line: bytes, path: Path) -> int:
+    try:
+        return _seq(line).seq
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise LogDamagedError(f"{path}: a line is no record of this program: {error}") from error

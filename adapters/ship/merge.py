@@ -1,0 +1,147 @@
+"""Reading back what many computers shipped: each writer's chain checked, all of them merged in the order of time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from adapters.ship.line import Chain, ChainError, Line
+from adapters.ship.store import Blob, Readable
+from adapters.ship.writer import parse_name
+from eventlog import layout
+from statemachine.errors import LogDamagedError
+
+MEMORY: Final = 128 << 20
+"""Bytes kept of all writers together; shared out, so that ten thousand need no more than ten."""
+_LARGEST: Final = 1 << 20
+_SMALLEST: Final = 8 << 10
+READERS: Final = 16
+"""Requests under way at once."""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """How far a writer's log was read."""
+
+    offset: int = 0
+    """Bytes, over all of its blobs."""
+    seq: int = 0
+    head: str = layout.GENESIS
+    log: str = ""
+
+
+START: Final = Mark()
+
+
+class Writer(msgspec.Struct):
+    """One writer's log."""
+
+    name: str
+    blobs: list[Blob]
+    mark: Mark = START
+    """Behind the last good line that was read."""
+    first: datetime | None = None
+    last: datetime | None = None
+    damage: str = ""
+    """What is wrong with the line behind the mark; the rest of the log is not read."""
+
+
+class Merged:
+    """All writers of a container, as it was when this was made. Satisfies ``line.Snapshot``.
+
+    With ``marks`` of an earlier one, what was added since.
+    """
+
+    def __init__(self, store: Readable, *, marks: Mapping[str, Mark] | None = None, memory: int = MEMORY) -> None:
+        self.store = store
+        self._marks = marks or {}
+        found: dict[str, list[tuple[int, Blob]]] = {}
+        for blob in store.list():
+            if (name := parse_name(blob.name)) is not None:
+                found.setdefault(name[0], []).append((name[1], blob))
+        self.writers = [Writer(name, [blob for _, blob in sorted(parts)]) for name, parts in sorted(found.items())]
+        self._chunk = max(_SMALLEST, min(_LARGEST, memory // max(1, 2 * len(self.writers))))
+
+    def lines(self) -> Iterator[Line]:
+        """Every writer's lines, by time, then writer and seq. A writer ends before its first damaged line.
+
+        When all are read, raises LogDamagedError if any of them is damaged.
+        """
+        with ThreadPoolExecutor(READERS) as pool:
+            streams = [self._stream(writer, pool) for writer in self.writers]
+            for _, _, line in heapq.merge(*streams, key=lambda item: item[:2]):
+                yield line
+        damaged = [writer for writer in self.writers if writer.damage]
+        if damaged:
+            more = f"; and {len(damaged) - 1} more of {len(self.writers)} writers" if len(damaged) > 1 else ""
+            raise LogDamagedError(
+                f"{self.store.name}: event {damaged[0].mark.seq + 1} of {damaged[0].name} {damaged[0].damage}{more}",
+                remedy="`devpod-provider-aci audit writers` names all; the events before those are whole.",
+            )
+
+    def marks(self) -> dict[str, Mark]:
+        """How far each writer was read."""
+        return {writer.name: writer.mark for writer in self.writers}
+
+    def _stream(self, writer: Writer, pool: ThreadPoolExecutor) -> Iterator[tuple[datetime, str, Line]]:
+        # The first piece is asked for at once, lest each of ten thousand writers waits for the one before.
+        mark = self._marks.get(writer.name, START)
+        spans = _spans(writer.blobs, mark.offset, self._chunk)
+        first = next(spans, None)
+        ahead = pool.submit(self.store.read, *first) if first else None
+        return _lines(writer, mark, _pieces(self.store, ahead, spans, pool))
+
+
+def _lines(writer: Writer, mark: Mark, pieces: Iterator[bytes]) -> Iterator[tuple[datetime, str, Line]]:
+    writer.mark, writer.first, writer.last, writer.damage = mark, None, None, ""
+    chain = Chain(mark.log, seq=mark.seq, head=mark.head)
+    offset = mark.offset
+    try:
+        for raw in _split(pieces):
+            line = chain.take(raw)
+            offset += len(raw) + 1
+            # A clock that steps back must not take a writer's own lines out of their order.
+            writer.last = max(writer.last, line.time) if writer.last else line.time
+            writer.first = writer.first or line.time
+            writer.mark = Mark(offset, line.seq, line.hash, line.log)
+            yield writer.last, writer.name, line
+    except ChainError as error:
+        writer.damage = str(error)
+
+
+def _spans(blobs: list[Blob], skip: int, chunk: int) -> Iterator[tuple[str, int, int]]:
+    """What to read, piece by piece, behind the first ``skip`` bytes."""
+    for blob in blobs:
+        for at in range(min(skip, blob.size), blob.size, chunk):
+            yield blob.name, at, min(chunk, blob.size - at)
+        skip = max(0, skip - blob.size)
+
+
+def _pieces(
+    store: Readable, ahead: Future[bytes] | None, spans: Iterator[tuple[str, int, int]], pool: ThreadPoolExecutor
+) -> Iterator[bytes]:
+    while ahead is not None:
+        data = ahead.result()
+        following = next(spans, None)
+        ahead = pool.submit(store.read, *following) if following else None
+        yield data
+
+
+def _split(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines without their newlines. Raises ChainError for one that does not end, or is too long."""
+    rest = b""
+    for data in pieces:
+        head, newline, tail = data.rpartition(b"\n")
+        if newline:
+            yield from (rest + head).split(b"\n")
+            rest = tail
+        else:
+            rest += data
+        if len(rest) > layout.MAX_LINE:
+            raise ChainError(f"is longer than {layout.MAX_LINE} bytes, which no line of an event log is")
+    if rest:
+        raise ChainError("is unfinished: something else wrote to the blob")

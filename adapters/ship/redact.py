@@ -1,0 +1,134 @@
+"""Pseudonyms for people: the same person has the same one everywhere, and only who has the key can tell who it is.
+
+Hashes are replaced too. The log's own are taken over the names as they were, so with them anybody could
+try names until one fits; the same goes for digests of a command or of labels.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from adapters.ship.line import Line, Snapshot
+from adapters.ship.names import PEOPLE, forms, named, pattern
+from eventlog.codec import OWN_TYPES
+from statemachine.events import EVENT_TYPES
+
+PREFIX: Final = "anon-"
+_LETTERS: Final = "bcdfghjklmnpqrstvwxz"
+"""No vowels and no digits: a pseudonym shall not happen to spell somebody's name or number."""
+_LENGTH: Final = 14
+
+UNTOUCHED: Final = frozenset({"specversion", "id", "time", "type", "seq", "schema"})
+"""Parts of a record that are never about a person."""
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
+_NULL: Final = "0" * 64
+
+IN_TEXT: Final = (
+    re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"),
+    # Azure: The client 'ada@corp.example' with object id '0a1b…' does not have authorization to …
+    re.compile(r"(?<=client ')[^']+(?=')|(?<=object id ')[^']+(?=')|(?<=principal ')[^']+(?=')", re.IGNORECASE),
+    re.compile(r"(?<=/home/)[^/\s\"':]+|(?<=/Users/)[^/\s\"':]+|(?<=\\Users\\)[^\\\s\"':]+"),
+)
+"""People in texts that others wrote, whom the log may not know by name."""
+
+
+class Redactor:
+    """Replaces the people of some logs in their records."""
+
+    def __init__(self, key: bytes, names: Iterable[str] = ()) -> None:
+        self._key = key
+        self._names = pattern(names)
+        self.pseudonym = lru_cache(100_000)(self._pseudonym)
+        self._text = lru_cache(100_000)(self._hunt)
+
+    def record(self, record: dict[str, Any]) -> dict[str, Any]:
+        """A record without people; everything else stays as and where it is."""
+        return {
+            name: value if name in UNTOUCHED else self._walk(value, (name,), person=False)
+            for name, value in record.items()
+        }
+
+    def log(self, log: str) -> str:
+        """The name of a log, which is the beginning of a hash."""
+        return self._keyed(f"log {log}")[: len(log)]
+
+    def _walk(self, value: Any, path: tuple[str, ...], *, person: bool) -> Any:
+        person = person or path in PEOPLE
+        if isinstance(value, str):
+            return self._person(value) if person else self._text(value)
+        if isinstance(value, dict):
+            return {
+                name if name in FIELDS else self._text(name): self._walk(below, (*path, name), person=person)
+                for name, below in value.items()
+            }
+        if isinstance(value, list):
+            return [self._walk(below, path, person=person) for below in value]
+        return value
+
+    def _person(self, text: str) -> str:
+        bare = next(forms(text))
+        kind = text[: len(text) - len(bare)]
+        return kind + self.pseudonym(bare) if bare else text
+
+    def _hunt(self, text: str) -> str:
+        if _DIGEST.match(text):
+            return text if text == _NULL else self._keyed(f"digest {text}")
+        # A pseudonym holds nothing that could be taken for a name, so the order does not matter.
+        for found in (*IN_TEXT, self._names):
+            if found is not None:
+                text = found.sub(self._named, text)
+        return text
+
+    def _named(self, found: re.Match[str]) -> str:
+        return found[0] if found[0].startswith(PREFIX) else self.pseudonym(found[0])
+
+    def _pseudonym(self, name: str) -> str:
+        number = int(self._keyed(f"name {name.lower()}"), 16)
+        letters = ""
+        for _ in range(_LENGTH):
+            number, at = divmod(number, len(_LETTERS))
+            letters += _LETTERS[at]
+        return PREFIX + letters
+
+    def _keyed(self, text: str) -> str:
+        return hmac.new(self._key, text.encode(), sha256).hexdigest()
+
+
+def redactor_for(snapshot: Snapshot, key: bytes) -> Redactor:
+    """A redactor that knows everybody in a snapshot.
+
+    Reads all of it first: somebody may be mentioned long before the line that shows it is a person.
+    """
+    return Redactor(key, names_in(snapshot.lines()))
+
+
+def names_in(lines: Iterable[Line]) -> set[str]:
+    """Everybody who is named in the lines."""
+    found: set[str] = set()
+    for line in lines:
+        found.update(named(line.record()))
+    return found
+
+
+def _fields(kind: type[msgspec.Struct]) -> Iterator[str]:
+    for field in msgspec.structs.fields(kind):
+        yield field.encode_name
+        for part in (field.type, *getattr(field.type, "__args__", ())):
+            if isinstance(part, type) and issubclass(part, msgspec.Struct):
+                yield from _fields(part)
+
+
+FIELDS: Final = frozenset(name for kind in (*EVENT_TYPES.values(), *OWN_TYPES.values()) for name in _fields(kind)) | {
+    "user",
+    "host",
+    "azure",
+}
+"""Names of our own fields; only other keys of an object are searched for people."""
