@@ -290,6 +290,10 @@ def _cell(value: Any) -> str:
 
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, dict | list):
+        import msgspec
+
+        return msgspec.json.encode(value, enc_hook=str).decode()
     return "" if value is None else str(value)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from adapters.ship.otlp_proto import rejected
-from adapters.ship.retry import FINAL, PATIENCE, Again, repeat, retry_after
+from adapters.ship.retry import FINAL, PATIENCE, UNREACHED, Again, repeat, retry_after
 from statemachine.errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -190,8 +190,11 @@ def _judge(error: BaseException) -> Again:
         if error.response.status_code not in RETRYABLE:
             return FINAL
         return Again(worth=True, after=retry_after(error.response.headers.get("Retry-After", "")))
-    passing = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
-    return Again(worth=isinstance(error, passing) and not isinstance(error, requests.exceptions.SSLError))
+    if isinstance(error, requests.exceptions.SSLError):
+        return FINAL
+    if isinstance(error, requests.exceptions.ReadTimeout):
+        return Again(worth=True)
+    return UNREACHED if isinstance(error, requests.exceptions.ConnectionError) else FINAL
 
 
 def _reason(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from adapters.ship.retry import FINAL, Again, retry_after
+from adapters.ship.retry import FINAL, UNREACHED, Again, retry_after
 from statemachine.errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -79,7 +79,10 @@ def judge(error: BaseException) -> Again:
             return FINAL
         headers: Any = getattr(error.response, "headers", None) or {}
         return Again(worth=True, after=retry_after(headers.get("Retry-After", "")))
-    return Again(worth=isinstance(error, (ServiceRequestError, ServiceResponseError)) and not _untrusted(error))
+    if _untrusted(error):
+        return FINAL
+    # Not sent, or sent and the answer lost.
+    return UNREACHED if isinstance(error, ServiceRequestError) else Again(isinstance(error, ServiceResponseError))
 
 
 def code_of(error: BaseException) -> str:
@@ -90,12 +93,14 @@ def code_of(error: BaseException) -> str:
 
 def explain(error: Exception, doing: str, url: str) -> ProviderError:
     """The error for people."""
-    from azure.core.exceptions import HttpResponseError
+    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
     if isinstance(error, ProviderError):
         return error
     if isinstance(error, HttpResponseError) and error.response is not None:
         return _answered(error, f"Azure Storage refused to {doing} {url}")
+    if isinstance(error, ClientAuthenticationError):
+        return AuthenticationError(f"cannot sign a request to {url}: {one_line(str(error))[:200]}", remedy=_LOGIN)
     if _untrusted(error):
         return UnavailableError(
             f"the certificate of {url} is not trusted",

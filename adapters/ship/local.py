@@ -13,8 +13,9 @@ from adapters.ship.line import Chain, ChainError, Line
 from eventlog import layout
 from eventlog.disk import Disk
 from eventlog.failures import explained
-from eventlog.lock import PATIENCE, Turn, stillness
+from eventlog.lock import PATIENCE, stillness
 from eventlog.read import blocks, open_log
+from eventlog.turn import Turn
 from statemachine.errors import LogDamagedError
 
 
@@ -109,9 +110,11 @@ class LocalLog:
             if fd is None:
                 return 0
             if own:
-                with Turn(self.path, self._disk, PATIENCE) as turn:
+                turn = Turn(self.path, self._disk, PATIENCE)
+                with turn:
                     self._disk.sync(turn.fd)
                     size = turn.status.st_size
+                turn.forget()
             else:
                 with stillness(fd):
                     size = os.fstat(fd).st_size

@@ -74,7 +74,10 @@ def place(url: str, environ: Mapping[str, str], *, option: str = "--blob") -> Pl
                 CONNECTION, f"is not of the account {account}", remedy="Unset it, or set it to that account's."
             )
         key = fields.get("AccountKey", "")
-    return Place(url=address, account=account, sas=Secret(environ.get(SAS, "").lstrip("?")), key=Secret(key))
+    sas = environ.get(SAS, "").lstrip("?")
+    if parts.scheme == "http" and not (sas or key):
+        raise wrong(f"a token would go to {address} in the clear", f"Set {KEY}, {CONNECTION} or {SAS}.")
+    return Place(url=address, account=account, sas=Secret(sas), key=Secret(key))
 
 
 def _shown(url: str) -> str:

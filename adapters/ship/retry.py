@@ -26,9 +26,13 @@ class Again(NamedTuple):
     worth: bool
     after: float | None = None
     """Seconds the other side asked for."""
+    times: int = 10_000
+    """How often at most, whatever patience is left."""
 
 
 FINAL: Final = Again(worth=False)
+UNREACHED: Final = Again(worth=True, times=4)
+"""Nobody is there: a few seconds ride out a change of network, and a person who is offline is told soon."""
 
 
 def repeat(
@@ -39,9 +43,14 @@ def repeat(
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
     """Run ``action`` until it succeeds, its failure will not pass, or patience ends. The last failure is raised."""
-    from tenacity import Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
+    from tenacity import Retrying, stop_before_delay, wait_random_exponential
 
     grown = wait_random_exponential(multiplier=FIRST, max=CEILING)
+
+    def again(state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        verdict = judge(error) if error else FINAL
+        return verdict.worth and state.attempt_number <= verdict.times
 
     def pause(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -50,7 +59,7 @@ def repeat(
         return grown(state) if asked is None else asked + min(1.0, 0.1 * grown(state))
 
     return Retrying(
-        retry=retry_if_exception(lambda error: judge(error).worth),
+        retry=again,
         wait=pause,
         stop=stop_before_delay(patience),
         sleep=sleep,

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from adapters.ship.extras import need
 from adapters.ship.line import Line
 from statemachine.errors import LogError, OptionError, UnsupportedError, one_line
@@ -50,11 +52,18 @@ class Answer:
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
         self.columns: list[str] = [column[0] for column in cursor.description or ()]
+        self._json = [at for at, column in enumerate(cursor.description or ()) if str(column[1]) == "JSON"]
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """The rows. Raises OptionError for what fails on the way."""
+        """The rows, JSON as objects. Raises OptionError for what fails on the way."""
         while batch := _explained(lambda: self._cursor.fetchmany(1000)):
-            yield from batch
+            yield from map(self._parsed, batch) if self._json else batch
+
+    def _parsed(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(
+            msgspec.json.decode(value) if at in self._json and value is not None else value
+            for at, value in enumerate(row)
+        )
 
 
 def query(lines: Iterable[Line], sql: str) -> Answer:
@@ -107,4 +116,4 @@ def _explained(action: Any) -> Any:
     except duckdb.Error as error:
         # The first line says what is wrong; the others draw an arrow under the statement.
         text = next((line for line in str(error).splitlines() if line.strip()), "failed")
-        raise OptionError("SQL", one_line(text), remedy="`DESCRIBE events` shows the columns.") from error
+        raise OptionError("SQL", one_line(text).rstrip("!."), remedy="`DESCRIBE events` shows the columns.") from error
