@@ -13,15 +13,15 @@ from eventlog.codec import LOG_SUBJECT
 from eventlog.compose import Composer, Draft
 from eventlog.disk import PRIVATE_FILE, Disk, make_private
 from eventlog.failures import log_error, not_a_file, warn
-from eventlog.lock import Turn
 from eventlog.recover import set_aside
 from eventlog.tail import Tail, read_tail
+from eventlog.turn import Turn
 from statemachine.errors import LogError
 from statemachine.events import Event
 from statemachine.ports import Recorded
 
-Check = Callable[[int, Tail], None]
-"""Called in our turn with the open log and its end; raises to prevent the append."""
+Check = Callable[[int, Tail, str, int], None]
+"""Called in our turn with the open log, its end, and what a subject's version should be; raises if it is not."""
 
 _PRIVATE: Final = stat.S_IFREG | PRIVATE_FILE
 
@@ -29,16 +29,17 @@ _PRIVATE: Final = stat.S_IFREG | PRIVATE_FILE
 class Appender:
     """Appends events to one file."""
 
-    def __init__(self, path: Path, composer: Composer, *, disk: Disk, patience: float) -> None:
+    def __init__(self, path: Path, composer: Composer, check: Check, *, disk: Disk, patience: float) -> None:
         self._path = path
         self._composer = composer
+        self._check = check
         self._disk = disk
         self._turn = Turn(path, disk, patience)
         self._remembered: tuple[int, int, Tail] | None = None
         self._broken = ""
 
-    def append(self, subject: str, event: Event, check: Check | None) -> tuple[Recorded, Tail]:
-        """Write one event after ``check`` agreed; what was recorded, and the end of the log behind it.
+    def append(self, subject: str, event: Event, expected: int | None) -> tuple[Recorded, Tail]:
+        """Write one event if the subject is as expected; what was recorded, and the end of the log behind it.
 
         Raises LogError, LogDamagedError, TypeError, and what ``check`` raises.
         """
@@ -46,11 +47,15 @@ class Appender:
             raise LogError(self._broken, remedy="Check the disk, then start the command again.")
         draft = self._composer.draft(subject, event)
         try:
-            return self._in_turn(draft, check)
+            return self._in_turn(draft, expected)
         except FileNotFoundError:
-            return self._in_new_folder(draft, check)
+            return self._in_new_folder(draft, expected)
         except OSError as error:
             raise self._explained(error) from error
+
+    def forget(self) -> None:
+        """Close the file; the next append opens it again."""
+        self._turn.forget()
 
     def prepare(self) -> None:
         """All of an append but the line: makes the file if need be. Raises LogError, LogDamagedError."""
@@ -61,18 +66,18 @@ class Appender:
         except OSError as error:
             raise self._explained(error) from error
 
-    def _in_new_folder(self, draft: Draft, check: Check | None) -> tuple[Recorded, Tail]:
+    def _in_new_folder(self, draft: Draft, expected: int | None) -> tuple[Recorded, Tail]:
         try:
             self._disk.make_folder(self._path.parent)
-            return self._in_turn(draft, check)
+            return self._in_turn(draft, expected)
         except OSError as error:
             raise self._explained(error) from error
 
-    def _in_turn(self, draft: Draft, check: Check | None) -> tuple[Recorded, Tail]:
+    def _in_turn(self, draft: Draft, expected: int | None) -> tuple[Recorded, Tail]:
         with self._turn as turn:
             tail = self._end(turn.fd, turn.status)
-            if check is not None:
-                check(turn.fd, tail)
+            if expected is not None:
+                self._check(turn.fd, tail, draft.subject, expected)
             return self._write(turn.fd, tail, draft)
 
     def _end(self, fd: int, status: os.stat_result) -> Tail:
@@ -98,31 +103,29 @@ class Appender:
     def _write(self, fd: int, tail: Tail, draft: Draft) -> tuple[Recorded, Tail]:
         """Write and sync a line; whatever interrupts that, the line is taken back."""
         line, recorded, after = self._composer.line(draft, tail)
+        written = False
         try:
             self._disk.write_all(fd, line)
-            self._sync(fd, first=tail.seq == 0)
-        except BaseException:
-            # What cannot be taken back either stays as an unfinished line, which the next append sets aside.
+            written = True
+            self._disk.sync(fd)
+            if tail.seq == 0:
+                self._disk.sync_folder(self._path.parent)
+        except BaseException as error:
             self._remembered = None
+            if written and isinstance(error, OSError):
+                # The system may have dropped the page it could not write and call a second sync a success.
+                self._broken = (
+                    f"the event log {self._path} could not be brought to the disk ({os.strerror(error.errno or 0)}),"
+                    " and nothing more is written to it by this process"
+                )
+            # What cannot be taken back either stays as an unfinished line, which the next append sets aside.
             with suppress(OSError):
                 self._disk.truncate(fd, tail.end)
             raise
         if self._remembered is not None:
-            self._remembered = (*self._remembered[:2], after)
+            device, inode, _ = self._remembered
+            self._remembered = (device, inode, after)
         return recorded, after
-
-    def _sync(self, fd: int, *, first: bool) -> None:
-        try:
-            self._disk.sync(fd)
-            if first:
-                self._disk.sync_folder(self._path.parent)
-        except OSError as error:
-            # The system may have dropped the page it could not write and call a second sync a success.
-            self._broken = (
-                f"the event log {self._path} could not be brought to the disk ({os.strerror(error.errno or 0)}),"
-                " and nothing more is written to it by this process"
-            )
-            raise
 
     def _explained(self, error: OSError) -> LogError:
         if isinstance(error, IsADirectoryError):

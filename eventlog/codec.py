@@ -47,7 +47,7 @@ def encode(value: object) -> bytes:
         raise TypeError(f"text that is not Unicode cannot be written to the event log: {error.reason}") from error
 
 
-def encode_event(event: Event) -> msgspec.Raw:
+def encode_event(event: Event) -> bytes:
     """An event's canonical bytes, proven to read back: a line that cannot be read blocks its workspace for ever.
 
     Raises TypeError when a field holds something else than its type says.
@@ -57,7 +57,7 @@ def encode_event(event: Event) -> msgspec.Raw:
         _decoder(type(event)).decode(data)
     except msgspec.MsgspecError as error:
         raise TypeError(f"{type(event).__name__} would not read back from the event log: {error}") from error
-    return msgspec.Raw(data)
+    return data
 
 
 Reader = Callable[[bytes | msgspec.Raw], Event | None]
@@ -113,7 +113,7 @@ def timestamp(moment: datetime) -> str:
 
 
 def uuid7(moment: datetime, random: int) -> str:
-    """A UUIDv7 (RFC 9562): 48 bits of time, version 7 and 12 random bits, variant 10 and 62 random bits."""
-    high = int(moment.timestamp() * 1000) << 16 | 0x7000 | random >> 62 & 0x0FFF
-    digits = f"{high << 64 | 0x8000_0000_0000_0000 | random & 0x3FFF_FFFF_FFFF_FFFF:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    """A UUIDv7 (RFC 9562): 48 bits of milliseconds, and up to 74 random bits around version and variant."""
+    time = f"{int(moment.timestamp() * 1000):012x}"
+    low = f"{random & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000:016x}"
+    return f"{time[:8]}-{time[8:]}-7{random >> 62 & 0xFFF:03x}-{low[:4]}-{low[4:]}"

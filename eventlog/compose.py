@@ -17,30 +17,21 @@ from statemachine.events import Event, name_of
 from statemachine.ports import Recorded
 
 
-class _Body(msgspec.Struct, gc=False):
-    """A line without its hash. The order of the fields is the order in the file, and never changes."""
+class _Origin(msgspec.Struct):
+    """The part of a line that is the same for a whole invocation, but for who Azure says we are."""
 
-    specversion: str
-    id: str
-    time: str
-    type: str
-    subject: str
-    seq: int
-    schema: int
     source: str
     actor: Actor
     correlation: str
-    data: msgspec.Raw
-    prev: str
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Draft(msgspec.Struct, gc=False):
     """An event that has all but its place in the log."""
 
     subject: str
     event: Event
-    data: msgspec.Raw
-    actor: Actor
+    data: bytes
+    origin: str
 
 
 class Composer:
@@ -55,11 +46,13 @@ class Composer:
         now: Callable[[], datetime],
         entropy: int | None = None,
     ) -> None:
-        self._actor = actor
+        self._ask = actor
+        self._actor: Actor | None = None
+        self._origin = ""
         self._correlation = correlation
         self._source = source
         self._now = now
-        self._random = int.from_bytes(os.urandom(10), "big") if entropy is None else entropy
+        self._random = int.from_bytes(os.urandom(9), "big") if entropy is None else entropy
 
     def stamp(self) -> str:
         """The time, as the log writes it."""
@@ -69,32 +62,30 @@ class Composer:
         """What can be done before the lock is held. Raises TypeError for what has no place in the log."""
         if not subject:
             raise ValueError("an event needs a subject")
-        return Draft(subject, event, encode_event(event), self._actor())
+        actor = self._ask()
+        if actor != self._actor:
+            self._origin = encode(_Origin(self._source, actor, self._correlation))[1:-1].decode()
+            self._actor = actor
+        return Draft(subject, event, encode_event(event), self._origin)
 
     def line(self, draft: Draft, tail: Tail) -> tuple[bytes, Recorded, Tail]:
         """The line that follows a tail, what it records, and the tail after it. Raises LogError if it is too long."""
         moment = self._now()
         seq = tail.seq + 1
-        kind = name_of(draft.event)
-        body = _Body(
-            "1.0",
-            # A random number of this process plus one that no other line of the log has.
-            uuid7(moment, self._random + seq),
-            timestamp(moment),
-            kind,
-            draft.subject,
-            seq,
-            draft.event.VERSION,
-            self._source,
-            draft.actor,
-            self._correlation,
-            draft.data,
-            tail.hash,
+        event = draft.event
+        kind = name_of(event)
+        # Byte for byte what msgspec makes of a struct with these fields, which a test holds, in half the time.
+        body = (
+            # The id: a random number of this process plus one that no other line of the log has.
+            f'{{"specversion":"1.0","id":"{uuid7(moment, self._random + seq)}","time":"{timestamp(moment)}",'
+            f'"type":"{kind}","subject":{encode(draft.subject).decode()},"seq":{seq},"schema":{event.VERSION},'
+            f'{draft.origin},"data":{draft.data.decode()},"prev":"{tail.hash}"'
         )
-        line, digest = layout.seal(encode(body))
-        if len(line) > layout.MAX_LINE:
+        line, digest = layout.seal(body)
+        size = len(line)
+        if size > layout.MAX_LINE:
             raise LogError(
-                f"a {kind} of {len(line)} bytes is too long for the event log, which takes {layout.MAX_LINE}", remedy=""
+                f"a {kind} of {size} bytes is too long for the event log, which takes {layout.MAX_LINE}", remedy=""
             )
-        end = tail.end + len(line)
-        return line, Recorded(seq, moment, draft.subject, draft.event, kind), Tail(seq, digest, end, end)
+        end = tail.end + size
+        return line, Recorded(seq, moment, draft.subject, event, kind), Tail(seq, digest, end, end)

@@ -18,6 +18,18 @@ _READ: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _COMMON
 _APPEND: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | _COMMON
 
 
+if sys.platform == "darwin":
+    import fcntl
+
+    def _sync(fd: int) -> None:
+        # fsync on macOS leaves the bytes in the drive's cache.
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+
+else:
+    # Syncs the length along with the bytes, and spares the disk the times.
+    _sync = getattr(os, "fdatasync", os.fsync)
+
+
 class Disk:
     """Reads, writes and syncs of open files, by descriptor."""
 
@@ -60,15 +72,7 @@ class Disk:
 
     def sync(self, fd: int) -> None:
         """Return when the file's bytes and its length are on the disk."""
-        if sys.platform == "darwin":
-            import fcntl
-
-            # fsync on macOS leaves the bytes in the drive's cache.
-            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
-        elif hasattr(os, "fdatasync"):
-            os.fdatasync(fd)
-        else:
-            os.fsync(fd)
+        _sync(fd)
 
     def truncate(self, fd: int, size: int) -> None:
         """Cut the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -37,7 +38,7 @@ def head_at(disk: Disk, fd: int, offset: int) -> str:
     return layout.hash_in(disk.read_at(fd, offset - 1 - start, start))
 
 
-def grown(known: Known, found: list[Recorded], offset: int, head: str) -> Known:
+def grown(known: Known, found: Sequence[Recorded], offset: int, head: str) -> Known:
     """What is known after more events of the subject were read."""
     events = None if known.events is None or len(known.events) + len(found) > KEPT_EVENTS else (*known.events, *found)
     return Known(offset, head, found[-1].seq if found else known.version, events)

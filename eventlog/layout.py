@@ -33,10 +33,10 @@ _PREV_AT: Final = _CUT - 65
 MIN_LINE: Final = len(START) - _PREV_AT + len(_PREV)
 
 
-def seal(body: bytes) -> tuple[bytes, str]:
-    """The finished line, newline included, and its hash, from the encoded record without ``hash``."""
-    digest = sha256(body).hexdigest()
-    return body[:-1] + f',"hash":"{digest}"}}\n'.encode(), digest
+def seal(body: str) -> tuple[bytes, str]:
+    """The finished line, newline included, and its hash, from all that comes before ``,"hash":``."""
+    digest = sha256(f"{body}}}".encode()).hexdigest()
+    return f'{body},"hash":"{digest}"}}\n'.encode(), digest
 
 
 def follows(line: bytes, head: str) -> str:

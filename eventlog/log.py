@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,11 +31,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+_alive: Final[weakref.WeakSet[EventLog]] = weakref.WeakSet()
+
+
 class EventLog:
     """An append-only file of events that many processes share.
 
-    Satisfies ``statemachine.ports.Journal``. Opens the file for each call and keeps none open, so it can be
-    made early, carried over a fork, and shared between threads.
+    Satisfies ``statemachine.ports.Journal``. Touches the disk when it is first asked something. May be shared
+    between threads and carried over a fork.
     """
 
     def __init__(
@@ -52,8 +56,22 @@ class EventLog:
         self.path: Final = Path(os.path.realpath(path))
         self._disk = disk or Disk()
         composer = Composer(actor=actor, correlation=correlation, source=source, now=now)
-        self._appender = Appender(self.path, composer, disk=self._disk, patience=patience)
+        self._appender = Appender(self.path, composer, self._expect, disk=self._disk, patience=patience)
         self._known: dict[str, Known] = {}
+        self._mutex = threading.Lock()
+        _alive.add(self)
+
+    def close(self) -> None:
+        """Let go of the file; it is opened again when needed."""
+        self._appender.forget()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_appender"):
+            self.close()
+
+    def _after_fork(self) -> None:
+        # Parent and child would have one lock between them, and a thread that held the mutex is not here.
+        self._appender.forget()
         self._mutex = threading.Lock()
 
     def append(self, subject: str, event: Event, *, expected: int | None = None) -> Recorded:
@@ -65,20 +83,9 @@ class EventLog:
         holds a Secret or anything else that has no place in the log.
         """
         with self._mutex:
-            known = NOTHING
-
-            def check(fd: int, tail: Tail) -> None:
-                nonlocal known
-                known = self._up_to_date(fd, subject, tail)
-                if known.version != expected:
-                    raise LogConflictError(
-                        f"workspace {subject} was changed by another process:"
-                        f" its last event is {known.version}, not {expected}"
-                    )
-
-            recorded, after = self._appender.append(subject, event, None if expected is None else check)
+            recorded, after = self._appender.append(subject, event, expected)
             if expected is not None:
-                self._known[subject] = grown(known, [recorded], after.end, after.hash)
+                self._known[subject] = grown(self._known.get(subject, NOTHING), (recorded,), after.end, after.hash)
             return recorded
 
     def ensure_writable(self) -> None:
@@ -131,17 +138,32 @@ class EventLog:
         known = self._known.get(subject, NOTHING)
         return known if known.head == head_at(self._disk, fd, known.offset) else NOTHING
 
-    def _up_to_date(self, fd: int, subject: str, tail: Tail) -> Known:
-        """What is known of a subject at the end of the log; reads what was appended since it was last known."""
+    def _expect(self, fd: int, tail: Tail, subject: str, expected: int) -> None:
+        """Raise LogConflictError unless ``expected`` is the seq of the subject's last event.
+
+        Reads what was appended since the subject was last known.
+        """
         known = self._known.get(subject, NOTHING)
         if known.offset != tail.end or known.head != tail.hash:
             known = self._recall(fd, subject)
             for found, behind in self._read(fd, subject, known):
                 known = grown(known, found, behind, tail.hash)
             self._known[subject] = known
-        return known
+        if known.version != expected:
+            raise LogConflictError(
+                f"workspace {subject} was changed by another process: its last event is {known.version}, not {expected}"
+            )
 
 
 def ensure_writable(path: Path) -> None:
     """Make the log if need be, and raise the LogError that an append would."""
     EventLog(path, actor=lambda: Actor("", ""), correlation="").ensure_writable()
+
+
+def _after_fork() -> None:
+    for log in list(_alive):
+        log._after_fork()  # of this module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -14,6 +14,7 @@ from eventlog.disk import Disk
 from eventlog.layout import MAX_LINE
 from statemachine.errors import LogDamagedError, LogError
 from statemachine.events import Created, Exited
+from tests.eventlog.conftest import ACTOR
 
 Make = Callable[..., EventLog]
 FOREIGN = {
@@ -70,7 +71,7 @@ def test_a_pipe_does_not_hang(path: Path, make: Make) -> None:
 
 
 def test_a_device(make: Make) -> None:
-    log = EventLog(Path("/dev/full"), actor=make()._appender._composer._actor, correlation="")
+    log = EventLog(Path("/dev/full"), actor=lambda: ACTOR, correlation="")
     with pytest.raises(LogError, match="not a regular file"):
         log.append("ws", Created())
 

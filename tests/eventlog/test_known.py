@@ -15,6 +15,7 @@ from eventlog.disk import Disk
 from eventlog.known import KEPT_EVENTS
 from statemachine.errors import LogConflictError
 from statemachine.events import Created, Exited
+from tests.eventlog.conftest import ACTOR
 
 Make = Callable[..., EventLog]
 
@@ -110,6 +111,6 @@ def test_two_names_of_one_file_are_one_log(path: Path, make: Make, tmp_path: Pat
     log.append("ws", Created())
     link = tmp_path / "link.jsonl"
     link.symlink_to(path)
-    linked = EventLog(link, actor=log._appender._composer._actor, correlation="")
+    linked = EventLog(link, actor=lambda: ACTOR, correlation="")
     assert linked.path == Path(os.path.realpath(path))
     assert linked.append("ws", Created(), expected=1).seq == 2

@@ -10,7 +10,7 @@ import pytest
 
 from eventlog import EventLog, verify
 from eventlog.disk import Disk
-from eventlog.lock import Turn
+from eventlog.turn import Turn
 from statemachine.errors import LogError
 from statemachine.events import Exited
 from tests.eventlog.processes import appender
