@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections import deque
 
-from emulator.peer import gone
+from emulator.peer import gone, listening
 from emulator.settings import Link
 
 _CHUNK = 65536
@@ -89,7 +89,7 @@ class Shaper:
 
     async def listen(self, port: int) -> int:
         """Start; returns the port."""
-        self._server = await asyncio.start_server(self._accept, self._host, port, limit=_CHUNK)
+        self._server = await asyncio.start_server(self._accept, sock=listening(self._host, port), limit=_CHUNK)
         number: int = self._server.sockets[0].getsockname()[1]
         return number
 

@@ -1,4 +1,4 @@
-"""Notice that the other end of a TCP connection has gone, even while nothing is read from it.
+"""TCP as the emulator needs it: small buffers, and the news that the other end has gone.
 
 A side that is held up does not read, and who does not read never sees the end of the stream.
 The kernel knows all the same.
@@ -11,9 +11,21 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+# The kernel would let megabytes pile up on loopback: too late for back-pressure to be felt.
+BUFFER = 262144
 _LOOK = 0.2
 # TCP_CLOSE (reset) and TCP_CLOSE_WAIT (the other end has said that it sends no more).
 _GONE = (7, 8)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A bound socket whose connections have small buffers, both ways."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        sock.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+    sock.bind((host, port))
+    return sock
 
 
 async def gone(sock: Any, progress: Callable[[], int]) -> None:

@@ -26,6 +26,7 @@ from emulator.journal import Journal
 from emulator.lifecycle import Lifecycle
 from emulator.link import Shaper
 from emulator.model import ResourceGroup, Store
+from emulator.peer import listening
 from emulator.settings import Settings
 from emulator.throttle import Throttle
 from emulator.tokens import Tokens
@@ -95,10 +96,10 @@ class Server:
         return await shaper.listen(port)
 
     async def _serve(self, handler: Handle, context: ssl.SSLContext | None, port: int) -> int:
-        runner = web.ServerRunner(web.Server(handler, keepalive_timeout=120, access_log=None))
+        runner = web.ServerRunner(web.Server(handler, keepalive_timeout=120, access_log=None), shutdown_timeout=0.5)
         await runner.setup()
         self._runners.append(runner)
-        site = web.TCPSite(runner, self.settings.host, port, ssl_context=context, shutdown_timeout=0.5, backlog=512)
+        site = web.SockSite(runner, listening(self.settings.host, port), ssl_context=context, backlog=512)
         await site.start()
         number: int = runner.addresses[0][1]
         return number

@@ -193,7 +193,7 @@ class Sandbox:
                 answer.set_exception(SpawnError(message["error"]))
             return
         # Descriptors that came over a socket are inheritable unless told otherwise.
-        os.set_inheritable(fds[0], False)
+        os.set_inheritable(fds[0], False)  # noqa: FBT003 - it takes no keyword
         os.set_blocking(fds[0], False)
         if answer.done():  # the asker has gone: hang up, or the process would run on unseen
             os.close(fds[0])

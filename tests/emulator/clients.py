@@ -141,6 +141,9 @@ class Azure:
 
     def open(self, uri: str, password: str | bytes | None, **more: Any) -> Shell:
         context = ssl.create_default_context(cafile=self.emulator.ca_file)
+        # This client reads and writes in two threads. Before Python 3.13 that races with the session tickets
+        # TLS 1.3 sends after its handshake: a write then waits for ever.
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
         ws = self.stack.enter_context(
             connect(uri, ssl=context, compression=None, max_size=None, proxy=None, close_timeout=1, **more)
         )

@@ -100,8 +100,8 @@ def test_a_manual_restart_leaves_restart_count_alone(azure: Azure):
 
 def test_lists_have_no_instance_view(azure: Azure):
     name = azure.group()
-    for path in (azure.cg("")[:-1], f"/subscriptions/{azure.emulator.subscription_id}/providers/"
-                 "Microsoft.ContainerInstance/containerGroups"):  # fmt: skip
+    tail = "/providers/Microsoft.ContainerInstance/containerGroups"
+    for path in (azure.rg + tail, f"/subscriptions/{azure.emulator.subscription_id}{tail}"):
         shown = {g["name"]: g for g in azure.call("GET", path).json()["value"]}[name]
         assert "instanceView" not in shown["properties"]
         assert "instanceView" not in shown["properties"]["containers"][0]["properties"]
@@ -276,7 +276,7 @@ def test_resource_groups(azure: Azure):
 def test_locations(azure: Azure):
     usages = {u.name.value: u for u in azure.aci.location.list_usage("westeurope")}
     assert usages["StandardCores"].limit == 100
-    assert [c.capabilities.max_cpu for c in azure.aci.location.list_capabilities("westeurope")][0] == 31
+    assert next(iter(azure.aci.location.list_capabilities("westeurope"))).capabilities.max_cpu == 31
     assert list(azure.aci.location.list_cached_images("westeurope"))
 
 
