@@ -1,6 +1,48 @@
-"""An exact byte pipe over the terminal WebSocket that is Container Instances' only way in."""
+"""An exact byte pipe over the terminal WebSocket that is Container Instances' only way in.
 
-from adapters.tunnel.direct import run_command
-from adapters.tunnel.spec import CommandSpec, ExecEndpoint, ExecOpener, Tuning, TtySize
+Names are loaded when they are first used: a command over a running holder needs little of this.
+"""
 
-__all__ = ["CommandSpec", "ExecEndpoint", "ExecOpener", "TtySize", "Tuning", "run_command"]
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from adapters.tunnel.spec import HOLDER_TUNING, CommandSpec, ExecEndpoint, ExecOpener, TtySize, Tuning
+
+if TYPE_CHECKING:
+    from adapters.tunnel.direct import run_command
+    from adapters.tunnel.helperfile import Helper, load_helper
+    from adapters.tunnel.holder import hold
+    from adapters.tunnel.through import run_through_holder, stop_holder
+
+__all__ = [
+    "HOLDER_TUNING",
+    "CommandSpec",
+    "ExecEndpoint",
+    "ExecOpener",
+    "Helper",
+    "TtySize",
+    "Tuning",
+    "hold",
+    "load_helper",
+    "run_command",
+    "run_through_holder",
+    "stop_holder",
+]
+
+_HOMES = {
+    "Helper": "helperfile",
+    "hold": "holder",
+    "load_helper": "helperfile",
+    "run_command": "direct",
+    "run_through_holder": "through",
+    "stop_holder": "through",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # it stands for all of them
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(name)
+    return getattr(importlib.import_module(f"adapters.tunnel.{home}"), name)

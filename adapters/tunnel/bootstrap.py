@@ -21,6 +21,10 @@ QUOTED_MOST: Final = 300
 RETYPE_AFTER: Final = 2.5
 
 
+class CutShortError(ExecRefusedError):
+    """The connection broke before the helper spoke: worth another try."""
+
+
 @dataclass(frozen=True)
 class Ready:
     """A channel whose other end is the helper; ``rest`` came behind its marker."""
@@ -106,6 +110,8 @@ class _Conversation:
 
     def _explain_close(self, closed: ChannelClosedError) -> NoReturn:
         text = quoted(bytes(self._heard))
+        if closed.code == 1006 and (self._answered or not text):
+            raise CutShortError(f"the exec session broke before the helper spoke ({closed})") from closed
         if self._nonce.said("have") in self._heard or self._answered:
             raise HelperMismatchError(
                 f"the helper in the container ended before it spoke ({closed}): {text}",
@@ -114,7 +120,8 @@ class _Conversation:
         if closed.code == 1008:
             raise ExecRefusedError(f"the exec endpoint refused the session's password ({closed})") from closed
         if closed.code == 1011 and not text:
-            raise ExecRefusedError(f"the container has ended, so no process can be started in it ({closed})") from closed
+            message = f"the container has ended, so no process can be started in it ({closed})"
+            raise ExecRefusedError(message) from closed
         if text:
             raise NoShellError(f"/bin/sh could not be used ({closed}): {text}") from closed
         raise ExecRefusedError(f"the exec session was closed before a process ran ({closed})") from closed

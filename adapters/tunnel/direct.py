@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
-from collections.abc import Callable, Iterator
-
 from adapters.tunnel import helperfile, messages
 from adapters.tunnel.loop import Loop
 from adapters.tunnel.session import Session
+from adapters.tunnel.signals import ENDING_SIGNALS, signals_noted
 from adapters.tunnel.spec import CommandSpec, ExecOpener, OnEvent, Tuning, ignore_event
 from adapters.tunnel.stream import Stream
 from statemachine.errors import ProviderError
-
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
-@contextlib.contextmanager
-def signals_noted(loop: Loop, on_signal: Callable[[int], None], numbers: tuple[signal.Signals, ...]) -> Iterator[None]:
-    """Serve signals in the loop instead of dying of them; only the main thread can."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        # A signal that the caller ignores (nohup) stays ignored.
-        if before[number] is not signal.SIG_IGN:
-            signal.signal(number, lambda got, _: loop.from_thread(lambda: on_signal(got)))
-    wake = signal.set_wakeup_fd(loop.wake_fd, warn_on_full_buffer=False)
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(wake)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
 
 def run_command(
     spec: CommandSpec,
@@ -64,7 +37,7 @@ def run_command(
 
     order = messages.encode_open(spec)
     session = Session(
-        loop, opener, helperfile.builtin(), tuning or Tuning(), ca_file, on_event, lambda _: None
+        loop, opener, helperfile.load_helper(), tuning or Tuning(), ca_file, on_event, lambda _: None
     )  # fmt: skip
     try:
         with signals_noted(loop, caught, ENDING_SIGNALS):

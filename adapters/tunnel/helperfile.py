@@ -26,7 +26,7 @@ class Helper:
         return self.digest[:16]
 
 
-def load(folder: Path) -> Helper:
+def read(folder: Path) -> Helper:
     """Read and verify; raises HelperMismatchError with what to do."""
     try:
         data = (folder / NAME).read_bytes()
@@ -43,6 +43,6 @@ def load(folder: Path) -> Helper:
 
 
 @cache
-def builtin() -> Helper:
+def load_helper() -> Helper:
     """The helper that belongs to this installation."""
-    return load(_FOLDER)
+    return read(_FOLDER)

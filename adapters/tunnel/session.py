@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from adapters.tunnel.bootstrap import Ready, dial
+from adapters.tunnel.bootstrap import CutShortError, Ready, dial
 from adapters.tunnel.helperfile import Helper
 from adapters.tunnel.link import Link
 from adapters.tunnel.loop import Loop
@@ -29,6 +29,7 @@ from statemachine.errors import (
 TICK: Final = 0.1
 STRIKES_MOST: Final = 5
 SETTLE: Final = 0.7
+FIRST_ATTEMPTS: Final = 2
 # While a session waits to be resumed, these may pass: a cap still counts the broken session, a network comes back.
 _PASSING: Final = (ExecRefusedError, TunnelUnreachableError, NoShellError)
 
@@ -136,7 +137,11 @@ class Session:
             self._refused(result)
 
     def _refused(self, problem: ProviderError) -> None:
-        if self._broken_at is None:
+        if self._broken_at is None and isinstance(problem, CutShortError) and self._attempt < FIRST_ATTEMPTS:
+            self._attempt += 1
+            self._on_event(problem.message)
+            self._dial()
+        elif self._broken_at is None:
             self._lose(problem)
         elif problem.retryable or isinstance(problem, _PASSING):
             self._try_again(problem)

@@ -137,20 +137,18 @@ class Stream:
         view = memoryview(data)
         if not output.pending:
             taken = self._write(output, view)
-            if taken == len(data):
+            if taken is None or taken == len(data):
                 return
             view = view[taken:]
-        if output.broken:
-            return
         output.pending.append(view)
         output.pending_bytes += len(view)
         self._loop.watch(output.sink.fd, select.POLLOUT, lambda _: self._writable(output))
 
     def _writable(self, output: _Output) -> None:
-        while output.pending and not output.broken:
+        while output.pending:
             head = output.pending[0]
             taken = self._write(output, head)
-            if output.broken or self.ended:
+            if taken is None:
                 return
             output.pending_bytes -= taken
             if taken < len(head):
@@ -160,13 +158,13 @@ class Stream:
         self._loop.forget(output.sink.fd)
         self._finish_if_drained()
 
-    def _write(self, output: _Output, data: memoryview) -> int:
-        """Write what fits, and give credit back for it."""
+    def _write(self, output: _Output, data: memoryview) -> int | None:
+        """Write what fits, and give credit back for it; None when nobody reads any more."""
         try:
             taken = output.sink.write(data)
         except OSError as problem:
             self._broken(output, problem)
-            return 0
+            return None
         output.consumed += taken
         if output.consumed >= CREDIT_STEP and self._result is None:
             self._link.send(Type.CREDIT, self.number, messages.encode_credit(output.channel, output.consumed))

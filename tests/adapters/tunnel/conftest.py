@@ -46,7 +46,7 @@ def helper() -> helperfile.Helper:
     newest = max(path.stat().st_mtime for path in [*folder.glob("*.[ch]"), folder / "build.py"])
     if not binary.exists() or binary.stat().st_mtime < newest:
         subprocess.run([sys.executable, str(folder / "build.py")], check=True)
-    return helperfile.builtin()
+    return helperfile.load_helper()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,282 @@
+"""The holder: a background process that keeps one exec session open for many commands.
+
+Commands hand it their three descriptors; it runs them as streams over one link. It ends when it has had
+nothing to do for a while, when it is asked to, and when its link is lost for good.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from adapters.tunnel import local
+from adapters.tunnel.helperfile import load_helper
+from adapters.tunnel.loop import Loop
+from adapters.tunnel.session import Session
+from adapters.tunnel.signals import ENDING_SIGNALS, signals_noted
+from adapters.tunnel.spec import HOLDER_TUNING, ExecOpener, OnEvent, Tuning, ignore_event
+from adapters.tunnel.stream import Stream
+from statemachine.errors import ProviderError, TunnelError, TunnelLostError
+
+BACKLOG: Final = 64
+RECEIVE: Final = 65536
+LINGER: Final = 1.0
+
+
+def hold(
+    socket_path: Path,
+    opener: ExecOpener,
+    *,
+    idle_seconds: float,
+    ca_file: str | None = None,
+    on_event: OnEvent = ignore_event,
+    tuning: Tuning = HOLDER_TUNING,
+    detach: bool = True,
+) -> None:
+    """Serve commands at ``socket_path`` until there is no more reason to; returns at once if another holder does."""
+    _check_folder(socket_path.parent)
+    with _only_one(socket_path.with_suffix(".lock")) as alone:
+        if not alone:
+            return
+        if detach:
+            _detach()
+        holder = _Holder(socket_path, opener, idle_seconds, ca_file, on_event, tuning)
+        try:
+            holder.serve()
+        finally:
+            holder.close()
+
+
+def _check_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise TunnelError(f"the folder {folder} is not private to you", remedy=f"Run `chmod 700 {folder}`.")
+
+
+@contextlib.contextmanager
+def _only_one(path: Path) -> Iterator[bool]:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        os.close(fd)
+
+
+def _detach() -> None:
+    """Keep nothing of whoever started us: DevPod waits until its pipes have no more holders."""
+    with contextlib.suppress(OSError):
+        os.setsid()
+    os.chdir("/")
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in range(3):
+        os.dup2(null, fd)
+    if null > 2:
+        os.close(null)
+
+
+class _Client:
+    """One command's connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.buffer = b""
+        self.fds: list[int] = []
+        self.order: int | None = None
+        self.stream: Stream | None = None
+        self.gone = False
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Send a line; one who does not read its few lines is no loss."""
+        with contextlib.suppress(OSError):
+            self.sock.send(local.line(message))
+
+    def close_fds(self) -> None:
+        for fd in self.fds:
+            os.close(fd)
+        self.fds.clear()
+
+
+class _Holder:
+    def __init__(
+        self, path: Path, opener: ExecOpener, idle: float, ca_file: str | None, on_event: OnEvent, tuning: Tuning
+    ) -> None:
+        self._path = path
+        self._opener = opener
+        self._idle = idle
+        self._ca_file = ca_file
+        self._tell = on_event
+        self._tuning = tuning
+        self._loop = Loop()
+        self._session: Session | None = None
+        self._clients: set[_Client] = set()
+        self._over = False
+        self._idle_since = time.monotonic()
+        # We have the lock, so a socket that is there belongs to a holder that died.
+        path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            self._listener.bind(str(path))
+        finally:
+            os.umask(before)
+        self._listener.listen(BACKLOG)
+        self._listener.setblocking(False)
+        self._loop.watch(self._listener.fileno(), select.POLLIN, self._accept)
+        self._check_idle()
+
+    def serve(self) -> None:
+        """Until it is over."""
+        with signals_noted(self._loop, self._stop, ENDING_SIGNALS):
+            while not self._over:
+                if self._session is not None:
+                    self._session.step()
+                else:
+                    self._loop.step()
+
+    def close(self) -> None:
+        """Tell everybody, then go. The path goes first: whoever comes later starts another holder."""
+        self._path.unlink(missing_ok=True)
+        self._listener.close()
+        stopped = TunnelLostError("the session was ended by another command")
+        for client in list(self._clients):
+            if client.stream is not None:
+                client.stream.fail(stopped)
+            self._drop(client)
+        if self._session is not None:
+            self._session.close()
+        self._loop.close()
+
+    def _stop(self, _: int = 0) -> None:
+        self._over = True
+
+    def _check_idle(self) -> None:
+        now = time.monotonic()
+        if self._clients:
+            self._idle_since = now
+        elif now - self._idle_since >= self._idle:
+            self._stop()
+            return
+        self._loop.after(min(max(self._idle - (now - self._idle_since), 0.05), 5.0), self._check_idle)
+
+    def _accept(self, _: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            sock, _address = self._listener.accept()
+            if not local.peer_is_us(sock):
+                sock.close()
+                return
+            sock.setblocking(False)
+            client = _Client(sock)
+            self._clients.add(client)
+            self._loop.watch(sock.fileno(), select.POLLIN, lambda _: self._heard(client))
+
+    def _heard(self, client: _Client) -> None:
+        try:
+            data, fds, _, _ = socket.recv_fds(client.sock, RECEIVE, 3)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, fds = b"", []
+        client.fds += fds
+        if not data:
+            self._drop(client)
+            return
+        client.buffer += data
+        try:
+            self._understand(client)
+        except (ValueError, KeyError, TypeError):
+            self._drop(client)
+
+    def _understand(self, client: _Client) -> None:
+        while not client.gone:
+            if client.order is not None and client.stream is None:
+                if len(client.buffer) < client.order:
+                    return
+                order, client.buffer = client.buffer[: client.order], client.buffer[client.order :]
+                self._run(client, order)
+            head, newline, rest = client.buffer.partition(b"\n")
+            if not newline:
+                return
+            client.buffer = rest
+            self._obey(client, json.loads(head))
+
+    def _obey(self, client: _Client, message: dict[str, Any]) -> None:
+        if "stop" in message:
+            client.say({"stopped": True})
+            self._stop()
+        elif "order" in message and client.order is None:
+            client.order = int(message["order"])
+            if message["version"] != local.VERSION or len(client.fds) != 3 or client.order > local.REQUEST_MOST:
+                raise ValueError(message)
+        elif client.stream is not None and "signal" in message:
+            client.stream.signal(int(message["signal"]))
+        elif client.stream is not None and "size" in message:
+            client.stream.resize(int(message["size"][0]), int(message["size"][1]))
+
+    def _run(self, client: _Client, order: bytes) -> None:
+        def ended(_: Stream, result: int | ProviderError) -> None:
+            if isinstance(result, ProviderError):
+                client.say({"error": local.describe(result)})
+            else:
+                client.say({"exit": result})
+            client.stream = None
+            self._drop(client)
+
+        client.say({"accepted": True})
+        try:
+            session = self._ensure_session()
+            client.stream = session.open(order, (client.fds[0], client.fds[1], client.fds[2]), ended)
+        except ProviderError as problem:
+            client.say({"error": local.describe(problem)})
+            self._drop(client)
+        finally:
+            client.close_fds()
+
+    def _ensure_session(self) -> Session:
+        if self._session is None:
+            self._session = Session(
+                self._loop, self._opener, load_helper(), self._tuning, self._ca_file, self._event, self._lost
+            )
+            self._session.start()
+        return self._session
+
+    def _lost(self, problem: ProviderError) -> None:
+        """Whoever comes next shall start anew, with credentials and options of its own time."""
+        self._event(f"the session is lost: {problem.message}")
+        self._loop.after(LINGER if self._clients else 0, self._stop)
+        self._path.unlink(missing_ok=True)
+
+    def _event(self, text: str) -> None:
+        self._tell(text)
+        self._loop.from_thread(lambda: self._spread(text))
+
+    def _spread(self, text: str) -> None:
+        for client in self._clients:
+            client.say({"event": text})
+
+    def _drop(self, client: _Client) -> None:
+        if client.gone:
+            return
+        client.gone = True
+        stream, client.stream = client.stream, None
+        if stream is not None and not stream.ended:
+            stream.kill()
+        client.close_fds()
+        self._loop.forget(client.sock.fileno())
+        client.sock.close()
+        self._clients.discard(client)
+        self._idle_since = time.monotonic()

@@ -1,0 +1,82 @@
+"""What a command and the holder say to each other over their unix socket.
+
+A request is one line of JSON, then as many bytes as it announces (the encoded OPEN), with the command's
+three descriptors beside the first byte: the holder itself reads and writes them, so no byte of a command
+is copied a second time. Answers, and anything later, are lines of JSON.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import socket
+import struct
+from pathlib import Path
+from typing import Any, Final
+
+import statemachine.errors as errors_module
+from statemachine.errors import InternalError, ProviderError, TunnelError
+
+VERSION: Final = 1
+REQUEST_MOST: Final = 8 << 20
+_EXTRA: Final = ("code", "http_status", "request_id", "azure_message", "option")
+_LOCAL_PEERCRED: Final = 1  # macOS: level 0, struct xucred
+
+
+def peer_is_us(sock: socket.socket) -> bool:
+    """Whether the process at the other end belongs to our user."""
+    if hasattr(socket, "SO_PEERCRED"):
+        data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return bool(struct.unpack("3i", data)[1] == os.geteuid())
+    data = sock.getsockopt(0, _LOCAL_PEERCRED, 76)
+    return bool(struct.unpack_from("2I", data)[1] == os.geteuid())
+
+
+def connect(path: Path) -> socket.socket | None:
+    """A socket to a holder of ours, or None when nobody answers there."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.connect(str(path))
+        ours = peer_is_us(sock)
+    except OSError:
+        sock.close()
+        return None
+    if not ours:
+        sock.close()
+        raise TunnelError(f"{path} belongs to another user", remedy="Remove it.")
+    return sock
+
+
+def line(message: dict[str, Any]) -> bytes:
+    """One message."""
+    return json.dumps(message).encode() + b"\n"
+
+
+def send_request(sock: socket.socket, order: bytes, fds: tuple[int, int, int]) -> None:
+    """Ask for a command; waits until the holder has taken it all."""
+    head = line({"version": VERSION, "order": len(order)})
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+    sent = sock.sendmsg([head], rights)
+    sock.sendall(head[sent:] + order)
+
+
+def describe(problem: ProviderError) -> dict[str, Any]:
+    """An error as JSON that ``revive`` turns back into it."""
+    extra = {name: getattr(problem, name) for name in _EXTRA if hasattr(problem, name)}
+    # The nearest class that every process knows.
+    kind = next(base.__name__ for base in type(problem).__mro__ if hasattr(errors_module, base.__name__))
+    return {"kind": kind, "message": problem.message, "hint": problem.hint, "extra": extra}
+
+
+def revive(told: dict[str, Any]) -> ProviderError:
+    """The error another process described, of the same class."""
+    kind = getattr(errors_module, str(told.get("kind")), None)
+    if not (isinstance(kind, type) and issubclass(kind, ProviderError)):
+        kind = InternalError
+    # Not by the class's own constructor: theirs differ, and what they compute has been computed.
+    problem: ProviderError = kind.__new__(kind)
+    ProviderError.__init__(problem, str(told.get("message", "")), remedy=str(told.get("hint", "")))
+    for name, value in told.get("extra", {}).items():
+        setattr(problem, name, value)
+    return problem

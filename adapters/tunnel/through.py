@@ -1,0 +1,140 @@
+"""Run one command over the session that a holder keeps, starting a holder when there is none."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from adapters.tunnel import local, messages
+from adapters.tunnel.loop import Loop
+from adapters.tunnel.signals import ENDING_SIGNALS, signals_noted
+from adapters.tunnel.spec import CommandSpec, OnEvent, ignore_event
+from statemachine.errors import ProviderError, TunnelError, TunnelLostError
+
+START_SECONDS: Final = 20.0
+ATTEMPTS: Final = 4
+STOP_SECONDS: Final = 10.0
+_PAUSE: Final = 0.02
+
+
+def run_through_holder(
+    spec: CommandSpec,
+    socket_path: Path,
+    *,
+    spawn: Callable[[], None],
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    on_event: OnEvent = ignore_event,
+    start_seconds: float = START_SECONDS,
+) -> int:
+    """As ``run_command``, but over the session of the holder at ``socket_path``.
+
+    ``spawn`` starts a process that calls ``hold``; it is called when nobody answers at the socket.
+    """
+    order = messages.encode_open(spec)
+    for attempt in range(ATTEMPTS):
+        with _connect(socket_path, spawn, start_seconds) as sock:
+            result = _Request(sock, on_event).run(order, (stdin, stdout, stderr))
+        if isinstance(result, ProviderError):
+            raise result
+        if result is not None:
+            return result
+        on_event(f"the holder ended before it took the command (attempt {attempt + 1})")
+    raise TunnelLostError("the tunnel's holder ended again and again before it took the command")
+
+
+def stop_holder(socket_path: Path) -> bool:
+    """Ask the holder to end its session and go; False when there is none."""
+    sock = local.connect(socket_path)
+    if sock is None:
+        return False
+    with sock:
+        sock.settimeout(STOP_SECONDS)
+        try:
+            sock.sendall(local.line({"stop": True}))
+            while sock.recv(4096):
+                continue
+        except OSError:
+            return True  # it died of something else meanwhile, or takes its time: either way it goes
+    return True
+
+
+def _connect(path: Path, spawn: Callable[[], None], seconds: float) -> socket.socket:
+    sock = local.connect(path)
+    if sock is not None:
+        return sock
+    spawn()
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+        sock = local.connect(path)
+        if sock is not None:
+            return sock
+    raise TunnelError(
+        f"the tunnel's holder did not start in {seconds:g} s",
+        remedy="Set DEVPOD_DEBUG=true, or turn the holder off with ACI_TUNNEL_IDLE=0.",
+    )
+
+
+class _Request:
+    def __init__(self, sock: socket.socket, on_event: OnEvent) -> None:
+        self._sock = sock
+        self._on_event = on_event
+        self._buffer = b""
+        self._accepted = False
+        self._done = False
+        self._result: int | ProviderError | None = None
+
+    def run(self, order: bytes, fds: tuple[int, int, int]) -> int | ProviderError | None:
+        """The result; None when the holder went away before it took the command."""
+        try:
+            local.send_request(self._sock, order, fds)
+        except (BrokenPipeError, ConnectionResetError):
+            return None
+        loop = Loop()
+        try:
+            loop.watch(self._sock.fileno(), select.POLLIN, self._heard)
+            with signals_noted(loop, self._caught, ENDING_SIGNALS):
+                while not self._done:
+                    loop.step()
+        finally:
+            loop.close()
+        return self._result
+
+    def _caught(self, number: int) -> None:
+        # Closing the socket is how the holder learns; it ends the command in the container.
+        self._finish(128 + number)
+
+    def _finish(self, result: int | ProviderError | None) -> None:
+        if not self._done:
+            self._done = True
+            self._result = result
+
+    def _heard(self, _: int) -> None:
+        try:
+            data = self._sock.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            lost = TunnelLostError("the tunnel's holder died while the command ran")
+            self._finish(lost if self._accepted else None)
+            return
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for text in lines:
+            self._obey(json.loads(text))
+
+    def _obey(self, message: dict[str, Any]) -> None:
+        if "accepted" in message:
+            self._accepted = True
+        elif "event" in message:
+            self._on_event(message["event"])
+        elif "exit" in message:
+            self._finish(int(message["exit"]))
+        elif "error" in message:
+            self._finish(local.revive(message["error"]))
