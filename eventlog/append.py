@@ -29,16 +29,15 @@ _PRIVATE: Final = stat.S_IFREG | PRIVATE_FILE
 class Appender:
     """Appends events to one file."""
 
-    def __init__(self, path: Path, composer: Composer, check: Check, *, disk: Disk, patience: float) -> None:
+    def __init__(self, path: Path, composer: Composer, *, disk: Disk, patience: float) -> None:
         self._path = path
         self._composer = composer
-        self._check = check
         self._disk = disk
         self._turn = Turn(path, disk, patience)
         self._remembered: tuple[int, int, Tail] | None = None
         self._broken = ""
 
-    def append(self, subject: str, event: Event, expected: int | None) -> tuple[Recorded, Tail]:
+    def append(self, subject: str, event: Event, expected: int | None, check: Check) -> tuple[Recorded, Tail]:
         """Write one event if the subject is as expected; what was recorded, and the end of the log behind it.
 
         Raises LogError, LogDamagedError, TypeError, and what ``check`` raises.
@@ -47,9 +46,9 @@ class Appender:
             raise LogError(self._broken, remedy="Check the disk, then start the command again.")
         draft = self._composer.draft(subject, event)
         try:
-            return self._in_turn(draft, expected)
+            return self._in_turn(draft, expected, check)
         except FileNotFoundError:
-            return self._in_new_folder(draft, expected)
+            return self._in_new_folder(draft, expected, check)
         except OSError as error:
             raise self._explained(error) from error
 
@@ -66,18 +65,18 @@ class Appender:
         except OSError as error:
             raise self._explained(error) from error
 
-    def _in_new_folder(self, draft: Draft, expected: int | None) -> tuple[Recorded, Tail]:
+    def _in_new_folder(self, draft: Draft, expected: int | None, check: Check) -> tuple[Recorded, Tail]:
         try:
             self._disk.make_folder(self._path.parent)
-            return self._in_turn(draft, expected)
+            return self._in_turn(draft, expected, check)
         except OSError as error:
             raise self._explained(error) from error
 
-    def _in_turn(self, draft: Draft, expected: int | None) -> tuple[Recorded, Tail]:
+    def _in_turn(self, draft: Draft, expected: int | None, check: Check) -> tuple[Recorded, Tail]:
         with self._turn as turn:
             tail = self._end(turn.fd, turn.status)
             if expected is not None:
-                self._check(turn.fd, tail, draft.subject, expected)
+                check(turn.fd, tail, draft.subject, expected)
             return self._write(turn.fd, tail, draft)
 
     def _end(self, fd: int, status: os.stat_result) -> Tail:

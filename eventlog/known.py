@@ -23,11 +23,19 @@ class Known(msgspec.Struct, frozen=True):
     """Hash of the line that ends at the offset: shows whether the log is still the same up to there."""
     version: int
     """Seq of the subject's last event before the offset; 0 if there is none."""
-    events: tuple[Recorded, ...] | None
-    """None when there are too many to keep."""
+    kept: list[Recorded] | None
+    """Begins with the subject's events; None when there are too many to keep. Only ever added to."""
+    count: int
+    """How many events of the list were known then; those behind them belong to later knowledge."""
+
+    def events(self) -> list[Recorded]:
+        """The subject's events, if they are kept."""
+        return [] if self.kept is None else self.kept[: self.count]
 
 
-NOTHING: Final = Known(0, layout.GENESIS, 0, ())
+def nothing() -> Known:
+    """What is known of a subject nobody asked for yet."""
+    return Known(0, layout.GENESIS, 0, [], 0)
 
 
 def head_at(disk: Disk, fd: int, offset: int) -> str:
@@ -40,5 +48,11 @@ def head_at(disk: Disk, fd: int, offset: int) -> str:
 
 def grown(known: Known, found: Sequence[Recorded], offset: int, head: str) -> Known:
     """What is known after more events of the subject were read."""
-    events = None if known.events is None or len(known.events) + len(found) > KEPT_EVENTS else (*known.events, *found)
-    return Known(offset, head, found[-1].seq if found else known.version, events)
+    kept, count = known.kept, known.count + len(found)
+    if count > KEPT_EVENTS:
+        kept = None
+    elif kept is not None and found:
+        if len(kept) > known.count:
+            kept = kept[: known.count]
+        kept += found
+    return Known(offset, head, found[-1].seq if found else known.version, kept, count)

@@ -23,7 +23,7 @@ LOCK_SUFFIX: Final = ".lock"
 
 _READER_PATIENCE: Final = 2.0
 _FIRST_NAP: Final = 0.0001
-_LONGEST_NAP: Final = 0.002
+_LONGEST_NAP: Final = 0.003
 
 if sys.platform == "win32":
     import portalocker
@@ -72,7 +72,7 @@ def wait_for(fd: int, path: Path | str, patience: float) -> None:
                 remedy="Look for a stopped devpod-provider-aci process, and try again.",
             )
         time.sleep(nap)
-        nap = min(nap * 1.2, _LONGEST_NAP)
+        nap = min(nap * 1.3, _LONGEST_NAP)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from eventlog import replay as reading
 from eventlog.append import Appender
 from eventlog.compose import Composer
 from eventlog.disk import Disk
-from eventlog.known import NOTHING, Known, grown, head_at
+from eventlog.known import Known, grown, head_at, nothing
 from eventlog.lock import PATIENCE
 from eventlog.read import open_log
 from eventlog.record import Actor, Record
@@ -56,7 +56,7 @@ class EventLog:
         self.path: Final = Path(os.path.realpath(path))
         self._disk = disk or Disk()
         composer = Composer(actor=actor, correlation=correlation, source=source, now=now)
-        self._appender = Appender(self.path, composer, self._expect, disk=self._disk, patience=patience)
+        self._appender = Appender(self.path, composer, disk=self._disk, patience=patience)
         self._known: dict[str, Known] = {}
         self._mutex = threading.Lock()
         _alive.add(self)
@@ -64,10 +64,6 @@ class EventLog:
     def close(self) -> None:
         """Let go of the file; it is opened again when needed."""
         self._appender.forget()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_appender"):
-            self.close()
 
     def _after_fork(self) -> None:
         # Parent and child would have one lock between them, and a thread that held the mutex is not here.
@@ -83,9 +79,9 @@ class EventLog:
         holds a Secret or anything else that has no place in the log.
         """
         with self._mutex:
-            recorded, after = self._appender.append(subject, event, expected)
+            recorded, after = self._appender.append(subject, event, expected, self._expect)
             if expected is not None:
-                self._known[subject] = grown(self._known.get(subject, NOTHING), (recorded,), after.end, after.hash)
+                self._known[subject] = grown(self._known[subject], (recorded,), after.end, after.hash)
             return recorded
 
     def ensure_writable(self) -> None:
@@ -103,9 +99,9 @@ class EventLog:
             if fd is None:
                 return
             known = self._recall(fd, subject)
-            if known.events is None:
-                known = NOTHING
-            yield from known.events or ()
+            if known.kept is None:
+                known = nothing()
+            yield from known.events()
             for found, behind in self._read(fd, subject, known):
                 yield from found
                 known = grown(known, found, behind, "")
@@ -135,16 +131,16 @@ class EventLog:
 
     def _recall(self, fd: int, subject: str) -> Known:
         """What is known of a subject, unless the log is no longer the one it was read from."""
-        known = self._known.get(subject, NOTHING)
-        return known if known.head == head_at(self._disk, fd, known.offset) else NOTHING
+        known = self._known.get(subject)
+        return known if known and known.head == head_at(self._disk, fd, known.offset) else nothing()
 
     def _expect(self, fd: int, tail: Tail, subject: str, expected: int) -> None:
         """Raise LogConflictError unless ``expected`` is the seq of the subject's last event.
 
         Reads what was appended since the subject was last known.
         """
-        known = self._known.get(subject, NOTHING)
-        if known.offset != tail.end or known.head != tail.hash:
+        known = self._known.get(subject)
+        if known is None or known.offset != tail.end or known.head != tail.hash:
             known = self._recall(fd, subject)
             for found, behind in self._read(fd, subject, known):
                 known = grown(known, found, behind, tail.hash)

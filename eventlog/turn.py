@@ -60,6 +60,9 @@ class Turn:
         else:
             self.forget()
 
+    def __del__(self) -> None:
+        self.forget()
+
     def _open(self) -> None:
         if not _LOCKS_THE_LOG:
             self._lock = self._disk.open_append(self._path + LOCK_SUFFIX)

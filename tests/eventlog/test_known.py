@@ -101,7 +101,7 @@ def test_a_subject_with_very_many_events_is_not_kept_in_memory(make: Make) -> No
     log = make(disk=Counting())
     for _ in range(2):
         assert len(list(log.history("ws"))) == KEPT_EVENTS + 10
-    assert log._known["ws"].events is None
+    assert log._known["ws"].kept is None
     assert log.append("ws", Created(), expected=KEPT_EVENTS + 10).seq == KEPT_EVENTS + 11
     assert len(list(log.history("ws"))) == KEPT_EVENTS + 11
 
