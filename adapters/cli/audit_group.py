@@ -13,6 +13,7 @@ from adapters.cli.lazy import LazyGroup
 AUDIT_VERBS: Final[dict[str, str]] = {
     "who": "adapters.cli.audit_who",
     "cost": "adapters.cli.audit_cost",
+    "report": "adapters.cli.audit_report",
     "export": "adapters.cli.ship",
     "ship": "adapters.cli.ship",
     "sql": "adapters.cli.ship",

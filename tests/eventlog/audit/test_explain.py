@@ -1,0 +1,105 @@
+"""Why it failed: the last failure, what was tried before, what became of it since."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from eventlog.audit.explain import Explanation, explain
+from eventlog.audit.operations import operations
+from eventlog.audit.walk import walk
+from statemachine import events as e
+from tests.eventlog.audit.story import BOB, OWNER, Story, refused
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    return Story(tmp_path / "events.jsonl")
+
+
+NO_ROOM = refused("ServiceUnavailable", "no room", error="CapacityError", status=409)
+NO_IMAGE = refused("InaccessibleImage", "no image", error="ImageError")
+
+
+def explained(story: Story) -> Explanation | None:
+    records = story.records()
+    return explain("shop", list(walk(records)), operations(records))
+
+
+def paragraph(story: Story) -> str:
+    found = explained(story)
+    assert found is not None
+    return found.paragraph
+
+
+def test_nothing_failed(story: Story) -> None:
+    assert explained(story.creates("shop").stops("shop")) is None
+
+
+def test_who_asked_for_what_and_how_long_it_took(story: Story) -> None:
+    text = paragraph(story.fails_to_create("shop", NO_IMAGE, seconds=12))
+    assert text.startswith(
+        "At 2026-11-16 09:00:00 UTC ada@laptop (ada@contoso.example) asked to create workspace shop: "
+    )
+    assert "2 vCPU, 4 GB, eastus; after 12.0 s it failed (InaccessibleImage, HTTP 400, request id eastus:req-0)" in text
+    assert "Nothing was asked for since; the workspace is failed." in text
+
+
+def test_attempts_in_a_row_are_counted(story: Story) -> None:
+    for failure in (NO_IMAGE, NO_ROOM, NO_ROOM):
+        story.fails_to_create("shop", failure).wait(minutes=5)
+    assert (
+        "attempt 3 in a row since 2026-11-16 09:00:00 UTC, which ended in InaccessibleImage, ServiceUnavailable."
+        in paragraph(story)
+    )
+
+
+def test_a_success_in_between_starts_the_count_again(story: Story) -> None:
+    story.fails_to_create("shop", NO_IMAGE).creates("shop").stops("shop").deletes("shop").fails_to_create(
+        "shop", NO_ROOM
+    )
+    assert "in a row" not in paragraph(story)
+
+
+def test_what_became_of_it(story: Story) -> None:
+    story.fails_to_create("shop", NO_IMAGE).wait(hours=1).call(BOB).creates("shop")
+    assert (
+        "Since then, at 2026-11-16 10:00:03 UTC, bob@desk (bob@contoso.example) asked to create it: ok."
+        in paragraph(story)
+    )
+
+
+def test_the_last_failure_is_explained_and_not_an_older_one(story: Story) -> None:
+    story.fails_to_create("shop", NO_IMAGE).fails_to_create("shop", NO_ROOM)
+    assert "no room" in paragraph(story)
+    assert "no image" not in paragraph(story)
+
+
+def test_a_container_that_ended_by_itself(story: Story) -> None:
+    text = paragraph(story.creates("shop").wait(hours=1).says("shop", e.Exited(exit_code=137)))
+    assert "last known to be running: the container ended with status 137" in text
+    assert "ACI_MEMORY_GB" in text
+
+
+def test_what_a_failure_leaves_behind_does_not_hide_it(story: Story) -> None:
+    story.fails_to_create("shop", NO_IMAGE).says("shop", e.Vanished(detail="not found"))
+    assert "InaccessibleImage" in paragraph(story)
+
+
+def test_a_tunnel_that_broke(story: Story) -> None:
+    story.creates("shop").says("shop", e.CommandOpened(owner=OWNER, command="1"))
+    failure = e.Failure(error="TunnelLostError", message="the socket closed", exit_status=95)
+    text = paragraph(story.says("shop", e.CommandClosed(command="1", reason="failed", failure=failure)))
+    assert "asked to run a command in workspace shop" in text
+    assert "The session broke and could not be resumed" in text
+    assert "Trying again may be enough." in text
+
+
+def test_a_command_that_ended_with_a_status_of_its_own_is_no_failure(story: Story) -> None:
+    assert explained(story.creates("shop").runs("shop", 5, exit_status=1)) is None
+
+
+def test_a_process_that_died(story: Story) -> None:
+    failure = e.Failure(error="Interrupted", code="Interrupted", message="the process ended")
+    assert "was killed, or the computer went down" in paragraph(story.fails_to_create("shop", failure))
