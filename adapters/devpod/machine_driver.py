@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from adapters.devpod.options import TABLE
+from adapters.devpod.options import in_manifest
 from adapters.devpod.plan import MACHINE_MARK
 
 DRIVER: Final[dict[str, str]] = {
@@ -33,9 +33,10 @@ def program(name: str) -> str:
     text = (_FOLDER / f"{name}.sh").read_text(encoding="utf-8")
     if name in _STATEFUL:
         text = (_FOLDER / "common.sh").read_text(encoding="utf-8") + text
-    # DevPod's agent carries every provider option in its environment; no session is to inherit the secrets.
-    secrets = " ".join(option.name for option in TABLE if option.password)
-    return text.replace("@SECRETS@", secrets).replace("@MARK@", MACHINE_MARK)
+    # DevPod's agent carries every provider option in its environment, set or not. Sessions must inherit no
+    # secret, and Azure's own tools would take an empty AZURE_CLIENT_ID for an answer.
+    options = " ".join(option.name for option in in_manifest("machine"))
+    return text.replace("@OPTIONS@", options).replace("@MARK@", MACHINE_MARK)
 
 
 def shell(name: str) -> list[str]:

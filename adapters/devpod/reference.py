@@ -20,7 +20,7 @@ added. `devpod-provider-aci options` shows what is in force and where each value
   does not get through. The endpoints at the end are no DevPod options for that reason.
 - DevPod keeps option values, secrets too, in its configuration file in your home directory. In machine mode
   it copies all of them into the machine as well (a file only root can read; they are taken out of the
-  environment of your sessions). Signing in with the Azure CLI keeps secrets out of both.
+  environment of your sessions, as all options are). Signing in with the Azure CLI keeps secrets out of both.
 - Durations are in Go's syntax: `90s`, `30m`, `1h30m`.
 - A value that would have no effect is refused with a message that says so, never ignored.
 """

@@ -3,7 +3,7 @@ user=${DEVCONTAINER_USER:-root}
 user=${user%%:*}
 case $user in *[!0-9]* | '') ;; *) user=$(id -un "$user" 2>/dev/null || echo root) ;; esac
 text=$DEVCONTAINER_COMMAND
-unset DEVCONTAINER_COMMAND @SECRETS@
+unset DEVCONTAINER_COMMAND @OPTIONS@
 if [ "$(id -un)" = "$user" ]; then exec /bin/sh -c "$text"; fi
 if [ "$(id -u)" = 0 ]; then exec su -s /bin/sh -c "$text" "$user"; fi
 exec sudo -n -E -u "$user" /bin/sh -c "$text"

@@ -4,6 +4,7 @@ import getpass
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -209,8 +210,8 @@ def test_a_command_is_a_pipe(shell: list[str], tmp_path: Path, user: str) -> Non
     assert (done.returncode, done.stdout, done.stderr) == (7, data, b"it's $1")
 
 
-def test_a_command_sees_no_secret(shell: list[str], tmp_path: Path) -> None:
-    secrets = {option.name: "hush" for option in TABLE if option.password}
+def test_a_command_sees_no_option(shell: list[str], tmp_path: Path) -> None:
+    secrets = {option.name: "hush" for option in TABLE if not option.environment_only}
     assert "AZURE_CLIENT_SECRET" in secrets
     done = call(
         shell, "command", tmp_path, {**secrets, "KEEP": "me", "DEVCONTAINER_USER": ME, "DEVCONTAINER_COMMAND": "env"}
@@ -240,13 +241,14 @@ def test_the_shutdown_leaves_strangers_alone(shell: list[str], tmp_path: Path) -
 
 
 def test_the_shutdown_knows_our_main_process(shell: list[str], tmp_path: Path) -> None:
-    with subprocess.Popen([*shell, *KEEP_ALIVE[1:]]) as process:
+    with subprocess.Popen([*shell, *KEEP_ALIVE[1:]], start_new_session=True) as process:
         while MACHINE_MARK.encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
             time.sleep(0.01)
         time.sleep(0.2)  # until its trap is set
         text = program("shutdown").replace("/proc/1/", f"/proc/{process.pid}/").replace("TERM 1", f"TERM {process.pid}")
         assert subprocess.run([*shell, "-c", text], check=False, timeout=20).returncode == 0
         assert process.wait(10) == 0
+        os.killpg(process.pid, signal.SIGKILL)  # its sleep
 
 
 def test_every_program_is_there(shell: list[str]) -> None:
