@@ -131,6 +131,8 @@ def _devcontainer_agent(program: str) -> _Node:
         "local": True,
         "containerInactivityTimeout": "${INACTIVITY_TIMEOUT}",
         **_injections(),
+        # A Dockerfile is built inside the container, which first empties it: not of the tunnel's helper, please.
+        "dockerless": {"ignorePaths": "/tmp/.devpod-aci-0"},  # noqa: S108  # named, not opened
         "driver": "custom",
         # To reprovision, DevPod would call run again on every start, and with no options at all.
         "custom": {name: f"{_word(program)} {verb}" for name, verb in verbs.items()} | {"canReprovision": False},
