@@ -19,6 +19,7 @@ UPLOAD_MESSAGE: Final = 512
 HEARD_MOST: Final = 65536
 QUOTED_MOST: Final = 300
 RETYPE_AFTER: Final = 2.5
+UPLOAD_STALL: Final = 5.0
 
 
 class CutShortError(ExecRefusedError):
@@ -147,7 +148,7 @@ class _Conversation:
                 if found == send:
                     self._on_event(f"placing the helper: {len(self._helper.data)} bytes as {len(text)}")
                     self._channel.send(text, size)
-                    found = self._expect([relay, bad, none], deadline)
+                    found = self._expect_end_of_upload([relay, bad, none], deadline)
                 if found == relay:
                     return self._ready()
                 if found == none:
@@ -156,3 +157,11 @@ class _Conversation:
                 found = self._expect([send, none], deadline)
         except TimeoutError:
             self._give_up(f"did not take the helper in {self._tuning.upload:g} s")
+
+    def _expect_end_of_upload(self, answers: list[bytes], deadline: float) -> bytes:
+        """A channel that cuts long messages has cut the end as well: then say it once more, in a short one."""
+        try:
+            return self._expect(answers, min(deadline, time.monotonic() + UPLOAD_STALL))
+        except TimeoutError:
+            self._channel.send(b"\n.\n", LINE_MESSAGE)
+        return self._expect(answers, deadline)

@@ -31,7 +31,9 @@ from adapters.tunnel.spec import OnEvent, Tuning
 from statemachine.errors import HelperMismatchError, TunnelError, TunnelLostError
 
 MESSAGE_MOST: Final = 16384
+MESSAGE_SMALL: Final = 512
 MESSAGE_SAFE: Final = 48
+STRIKES_MOST: Final = 5
 EARLY_MOST: Final = 8192  # bytes that may go out before the channel is known to be clean
 ACK_BYTES: Final = 256 * 1024
 ACK_PACKETS: Final = 64
@@ -54,7 +56,8 @@ class Learned:
 
     pad: int = MESSAGE_MOST  # a message this long has not yet done harm
     armour: Armour = Armour.RAW
-    strikes: int = 0  # channels in a row that broke without a packet having come through
+    strikes: int = 0  # channels that brought what cannot be understood, since the last packet that came through
+    unfinished: int = 0  # channels in a row that ended before the ends had agreed
 
 
 class Link:
@@ -113,19 +116,26 @@ class Link:
         self._began = self._heard = self._spoke = time.monotonic()
         self.feed(rest)
 
-    def end(self, *, malformed: bool = False) -> None:
-        """The channel is gone."""
+    def end(self, *, malformed: bool = False, too_long: bool = False) -> None:
+        """The channel is gone: because of what it carried, or because a message was too long for it."""
         if self._sender is None:
             return
-        if not self._up and self._attached:
-            # The first long message may have been the one too long.
-            self.learned.pad = 512 if self.learned.pad > 512 else MESSAGE_SAFE
+        learned = self.learned
         if malformed:
-            self.learned.armour = Armour.BASE64
-        if malformed or not self._up:
-            self.learned.strikes += 1
+            learned.strikes += 1
+            learned.armour = Armour.BASE64
+        if not self._up:
+            learned.unfinished += 1
+            # The first long message may have been the one too long, even if nobody said so.
+            if self._attached and (too_long or learned.unfinished % 2 == 0):
+                learned.pad = MESSAGE_SMALL if learned.pad > MESSAGE_SMALL else MESSAGE_SAFE
         self._sender = None
         self._up = False
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether one channel after the other has failed in a way that another will not mend."""
+        return self.learned.strikes >= STRIKES_MOST or (not self._known and self.learned.unfinished >= STRIKES_MOST)
 
     def feed(self, data: bytes | bytearray) -> None:
         """Take what came in; raises MalformedError (drop the channel) or TunnelError (give up)."""
@@ -270,6 +280,7 @@ class Link:
         self._acked_at = time.monotonic()
         if self._armour is not Armour.RAW or not whole:
             self._on_event(f"the channel is not clean: armour {self._armour.name}, messages of {self._size} bytes")
+        self.learned.unfinished = 0
         self.resumed += self._known
         self._known = True
         self._forget(welcome.next_number)

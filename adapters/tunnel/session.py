@@ -27,7 +27,6 @@ from statemachine.errors import (
 )
 
 TICK: Final = 0.1
-STRIKES_MOST: Final = 5
 SETTLE: Final = 0.7
 FIRST_ATTEMPTS: Final = 2
 # While a session waits to be resumed, these may pass: a cap still counts the broken session, a network comes back.
@@ -157,7 +156,7 @@ class Session:
         try:
             received = channel.receive()
         except ChannelClosedError as closed:
-            self._break(f"the exec session was closed ({closed})")
+            self._break(f"the exec session was closed ({closed})", too_long=closed.code == 1009)
             return
         self._guard(lambda: self._feed(received))
         if self.link.up and self._broken_at is not None:
@@ -177,14 +176,14 @@ class Session:
         except TunnelError as problem:
             self._lose(problem)
 
-    def _break(self, why: str, *, malformed: bool = False) -> None:
-        self.link.end(malformed=malformed)
+    def _break(self, why: str, *, malformed: bool = False, too_long: bool = False) -> None:
+        self.link.end(malformed=malformed, too_long=too_long)
         channel, self._channel = self._channel, None
         if channel is not None:
             self._loop.forget(channel.fileno())
             channel.shut(0)
         self._on_event(f"link broken: {why}")
-        if self.link.learned.strikes >= STRIKES_MOST:
+        if self.link.hopeless:
             self._lose(TunnelError(f"the container's end does not speak the tunnel's protocol: {why}"))
             return
         if self._broken_at is None:

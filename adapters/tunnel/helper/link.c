@@ -142,6 +142,7 @@ static void welcome(struct link *link) {
     put32(said + 8, (uint32_t)link->pad_up);
     memcpy(said + 12, &link->bad_up, sizeof link->bad_up);
     send_urgent(link, PACKET_WELCOME, said, sizeof said);
+    link->welcomed = link->session != NULL;
 }
 
 static bool understand(struct link *link, struct packet *packet) {
@@ -203,14 +204,14 @@ void link_read(struct link *link) {
 
 bool link_wants_to_write(const struct link *link) {
     return link->writing != NULL || link->urgent != NULL ||
-           (link->session != NULL && link->session->unsent != NULL && link->greeted);
+           (link->session != NULL && link->session->unsent != NULL && link->welcomed);
 }
 
 /* Choose what goes out next. */
 static bool load(struct link *link) {
     struct packet *packet = link->urgent;
     link->writing_numbered = packet == NULL;
-    if (packet == NULL) packet = link->session != NULL ? link->session->unsent : NULL;
+    if (packet == NULL) packet = link->session != NULL && link->welcomed ? link->session->unsent : NULL;
     if (packet == NULL) return false;
     link->written = 0;
     link->writing = packet->bytes;
@@ -259,7 +260,7 @@ static void acknowledge(struct link *link, uint64_t now) {
 
 void link_tick(struct link *link, uint64_t now) {
     if (link->dead) return;
-    if (!link->greeted || link->session == NULL) {
+    if (!link->welcomed) {
         if (now - link->opened >= STRANGER_MS) link_drop(link);
         else if (!link->greeted && link->writing == NULL && now - link->greeted_at >= GREETING_MS) greet(link);
         return;

@@ -14,7 +14,8 @@ struct link {
     int terminal;
     int relay; /* while open the relay lives; it ends when we close it */
     bool dead;
-    bool greeted; /* the other end has introduced itself */
+    bool greeted;  /* the other end has introduced itself */
+    bool welcomed; /* and knows where we are: numbered packets may follow */
     struct parser parser;
     struct session *session;
     struct surroundings around; /* until a session takes them over */

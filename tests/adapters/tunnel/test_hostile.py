@@ -1,0 +1,218 @@
+"""Channels that damage what they carry, endpoints that refuse, shells that are none: exact or one clear line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from adapters.tunnel import CommandSpec, ExecEndpoint, Tuning, helperfile, run_command
+from statemachine.errors import (
+    ExecRefusedError,
+    HelperMismatchError,
+    NoPlaceError,
+    NoShellError,
+    TunnelError,
+    TunnelUnreachableError,
+)
+from statemachine.secret import Secret
+
+BRISK = Tuning(shell=4, upload=20, greeting=4, resume=4, backoff_first=0.05)
+
+
+def lossy(data):
+    return data.decode("utf-8", "replace").encode()
+
+
+def seven_bit(data):
+    return bytes(value & 0x7F for value in data)
+
+
+def without(*values):
+    return lambda data: data.translate(None, bytes(values))
+
+
+def trial(server, captured, command="tee /dev/stderr; exit 3", data=b"", tuning=BRISK):
+    events = []
+    outcome = captured(
+        lambda i, o, e: run_command(
+            CommandSpec(command), server.opener, stdin=i, stdout=o, stderr=e, ca_file=server.ca_file,
+            tuning=tuning, on_event=events.append,
+        ),
+        data,
+    )  # fmt: skip
+    return outcome, events
+
+
+CHANNELS = {
+    "utf8 both ways": ({"input": lossy, "output": lossy}, "BASE64"),
+    "utf8 in text frames": ({"text_frames": True, "output": lossy}, ""),
+    "seven bits both ways": ({"input": seven_bit, "output": seven_bit}, "BASE64"),
+    "seven bits in": ({"input": seven_bit}, "BASE64"),
+    "xon and xoff eaten": ({"input": without(0x11, 0x13), "output": without(0x11, 0x13)}, "ESCAPE"),
+    "nul eaten": ({"input": without(0), "output": without(0)}, "ESCAPE"),
+    "input cut at 50": ({"cut_input": 50}, "messages of 50 bytes"),
+    "input cut at 512": ({"cut_input": 512}, "messages of 512 bytes"),
+    "closed above 600": ({"refuse_above": 600}, ""),
+    "small frames": ({"frame_most": 7}, ""),
+}
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_the_bytes_are_exact_over(endpoint, captured, name):
+    options, expected = CHANNELS[name]
+    server = endpoint(**options)
+    data = bytes(range(256)) * 20 + os.urandom(60_000) + b"}^~" * 1000
+    outcome, events = trial(server, captured, data=data)
+    assert outcome.status == 3
+    assert outcome.out == data
+    assert outcome.err == data
+    assert expected in " ".join(events)
+
+
+def test_damage_that_begins_later_is_noticed_and_survived(endpoint, captured):
+    server = endpoint()
+    data = os.urandom(400_000)
+    hits = []
+
+    def damage(piece):
+        if len(hits) < 2 and len(piece) > 2000:
+            hits.append(1)
+            return piece[:1000] + b"?" + piece[1001:]
+        return piece
+
+    server.behaviour.output = damage
+    outcome, _ = trial(server, captured, data=data)
+    assert outcome.out == data
+    assert outcome.err == data
+    assert len(hits) == 2
+
+
+def test_a_banner_and_a_greeting_are_no_obstacle(endpoint, captured):
+    server = endpoint(say_first=b"Welcome!\r\n\x1b[6n~ ? = ^ \xa5\x01 [devpod-aci:need:1]\r\n")
+    assert trial(server, captured, data=b"x")[0].out == b"x"
+
+
+def test_a_container_that_has_ended(endpoint, captured):
+    with pytest.raises(ExecRefusedError, match="has ended.*1011"):
+        trial(endpoint(close_with=1011), captured)
+
+
+def test_a_wrong_password(endpoint, captured):
+    server = endpoint()
+    real = server.opener
+    server.opener = lambda: ExecEndpoint(real().uri, Secret("wrong[[EOM]]"))
+    with pytest.raises(ExecRefusedError, match="password") as caught:
+        trial(server, captured)
+    assert "wrong" not in str(caught.value)
+
+
+def test_a_closed_port_is_named(endpoint, captured):
+    server = endpoint()
+    server.opener = lambda: ExecEndpoint("wss://localhost:19390/exec", Secret("x"))
+    with pytest.raises(TunnelUnreachableError, match=r"localhost:19390 cannot be reached.*port 19390"):
+        trial(server, captured)
+
+
+def test_an_unknown_authority_is_refused(endpoint, captured):
+    server = endpoint()
+    server.ca_file = None
+    with pytest.raises(TunnelUnreachableError, match="not trusted"):
+        trial(server, captured)
+
+
+def test_no_shell_at_all(endpoint, captured):
+    with pytest.raises(NoShellError, match='exec: "/nosuch"'):
+        trial(endpoint(["/nosuch"]), captured)
+
+
+def test_something_that_is_no_shell(endpoint, captured):
+    began = time.monotonic()
+    with pytest.raises(NoShellError, match="did not answer"):
+        trial(endpoint(["/bin/cat"]), captured)
+    assert time.monotonic() - began < 10
+
+
+def test_a_flood_instead_of_a_shell(endpoint, captured):
+    with pytest.raises(NoShellError, match="did not answer"):
+        trial(endpoint(["/usr/bin/yes", "boo"]), captured)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root")
+def test_another_user_than_root(endpoint, captured):
+    outcome, _ = trial(endpoint(user=65534), captured, command="id -u; cat", data=b"\0x")
+    assert outcome.out == b"65534\n\0x"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="hiding folders takes root")
+def test_no_folder_to_write_to(endpoint, captured):
+    script = (
+        "for d in /tmp /dev/shm /run /var/tmp /root; do mount -t tmpfs -o noexec none $d; done; "
+        "export TMPDIR=/tmp HOME=/root; cd /proc; exec sh"
+    )
+    server = endpoint(["/usr/bin/unshare", "-m", "sh", "-c", script])
+    with pytest.raises(NoPlaceError, match="no folder in the container takes an executable file"):
+        trial(server, captured)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="hiding folders takes root")
+def test_the_next_folder_is_tried(endpoint, captured):
+    script = "mount -t tmpfs -o noexec none /tmp; mount -t tmpfs none /run; export TMPDIR=/tmp HOME=/proc; exec sh"
+    server = endpoint(["/usr/bin/unshare", "-m", "sh", "-c", script])
+    outcome, _ = trial(server, captured, command="ls -d /dev/shm/.devpod-aci-0 /run/.devpod-aci-0 2>/dev/null")
+    assert outcome.out.split()
+    shutil.rmtree("/dev/shm/.devpod-aci-0", ignore_errors=True)
+
+
+def test_a_folder_of_somebody_else_is_not_used(endpoint, captured):
+    server = endpoint()
+    planted = Path(server.behaviour.env["TMPDIR"]) / f".devpod-aci-{os.geteuid()}"
+    planted.symlink_to("/usr")
+    server.behaviour.env["TMPDIR"] = str(planted.parent)
+    outcome, _ = trial(server, captured, command="echo fine")
+    assert outcome.out == b"fine\n"
+    build = helperfile.load_helper().build
+    assert not (Path("/usr") / build).exists()
+    Path("/tmp", planted.name, build).unlink(missing_ok=True)
+
+
+def test_a_helper_that_was_replaced_is_healed_or_named(endpoint, captured):
+    server = endpoint()
+    trial(server, captured, command="true")
+    (path,) = Path(server.behaviour.env["TMPDIR"]).rglob(helperfile.load_helper().build)
+    path.unlink()
+    path.write_text("#!/bin/sh\nexit 1\n")
+    path.chmod(0o700)
+    assert trial(server, captured, command="echo healed")[0].out == b"healed\n"
+    path.unlink()
+    path.write_text("#!/bin/sh\n[ $1 = check ] || echo garbage\n")
+    path.chmod(0o700)
+    with pytest.raises(HelperMismatchError, match="garbage"):
+        trial(server, captured)
+
+
+def test_a_helper_that_is_not_what_was_built(tmp_path):
+    (tmp_path / helperfile.NAME).write_bytes(b"ELF")
+    with pytest.raises(HelperMismatchError, match="not built.*make helper"):
+        helperfile.read(tmp_path)
+    (tmp_path / f"{helperfile.NAME}.sha256").write_text("00" * 32)
+    with pytest.raises(HelperMismatchError, match="was built as 0000"):
+        helperfile.read(tmp_path)
+
+
+def test_a_far_side_that_talks_nonsense_ends_in_one_line(endpoint, captured):
+    server = endpoint()
+    ready = []
+
+    def nonsense(piece):
+        if b"[devpod-aci:relay:" in piece:
+            ready.append(1)
+        return os.urandom(len(piece)) if ready and b"[devpod-aci" not in piece else piece
+
+    server.behaviour.output = nonsense
+    with pytest.raises(TunnelError) as caught:
+        trial(server, captured, tuning=Tuning(shell=3, greeting=0.5, resume=3, backoff_first=0.01))
+    assert "\n" not in str(caught.value)
