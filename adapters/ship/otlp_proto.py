@@ -64,4 +64,4 @@ def _set(target: Any, value: Any) -> None:
             target.kvlist_value.SetInParent()
             _fill(target.kvlist_value.values, value)
         case _:
-            pass
+            target.SetInParent()

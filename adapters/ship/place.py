@@ -17,7 +17,7 @@ CONNECTION: Final = "AZURE_STORAGE_CONNECTION_STRING"
 KEY: Final = "AZURE_STORAGE_KEY"
 """The names the Azure CLI gives these."""
 
-_CONTAINER: Final = re.compile(r"[a-z0-9](?:-?[a-z0-9]){2,62}\Z")
+_CONTAINER: Final = re.compile(r"(?=.{3,63}\Z)[a-z0-9](?:-?[a-z0-9])*\Z")
 _LOOPBACK: Final = re.compile(r"localhost\Z|127(?:\.\d{1,3}){3}\Z|::1\Z")
 _NUMBERED: Final = re.compile(r"localhost\Z|[\d.]+\Z|.*:.*\Z")
 """Hosts that have the account in the path, as Azurite has."""

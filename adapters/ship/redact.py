@@ -10,7 +10,6 @@ import hmac
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -58,7 +57,7 @@ class Redactor:
 
     def log(self, log: str) -> str:
         """The name of a log, which is the beginning of a hash."""
-        return self._keyed(f"log {log}")[: len(log)]
+        return self._digits(f"log {log}")[: len(log)]
 
     def _walk(self, value: Any, path: tuple[str, ...], *, person: bool) -> Any:
         person = person or path in PEOPLE
@@ -80,7 +79,7 @@ class Redactor:
 
     def _hunt(self, text: str) -> str:
         if _DIGEST.match(text):
-            return text if text == _NULL else self._keyed(f"digest {text}")
+            return text if text == _NULL else self._digits(f"digest {text}")
         # A pseudonym holds nothing that could be taken for a name, so the order does not matter.
         for found in (*IN_TEXT, self._names):
             if found is not None:
@@ -91,15 +90,19 @@ class Redactor:
         return found[0] if found[0].startswith(PREFIX) else self.pseudonym(found[0])
 
     def _pseudonym(self, name: str) -> str:
-        number = int(self._keyed(f"name {name.lower()}"), 16)
+        number = self._keyed(f"name {name.lower()}")
         letters = ""
         for _ in range(_LENGTH):
             number, at = divmod(number, len(_LETTERS))
             letters += _LETTERS[at]
         return PREFIX + letters
 
-    def _keyed(self, text: str) -> str:
-        return hmac.new(self._key, text.encode(), sha256).hexdigest()
+    def _digits(self, text: str) -> str:
+        """As long as a digest, and in its alphabet, but without the letters: ``ada`` and ``dad`` are hexadecimal."""
+        return f"{self._keyed(text):078d}"[-64:]
+
+    def _keyed(self, text: str) -> int:
+        return int.from_bytes(hmac.digest(self._key, text.encode(), "sha256"), "big")
 
 
 def redactor_for(snapshot: Snapshot, key: bytes) -> Redactor:

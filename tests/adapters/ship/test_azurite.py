@@ -159,7 +159,7 @@ def test_tampering_in_the_container_is_one_line(
     name = ship(LocalLog(write(tmp_path / "x", lines[0])), store).blob
     store.append(name, b"".join(lines[2:]), len(lines[0]))
     assert run(["audit", "export", "--from", container, "-o", str(tmp_path / "out")]) == 86
-    out, err = capsys.readouterr()
+    err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
     assert "event 2 of laptop-ada.ada" in err
     assert "was removed" in err

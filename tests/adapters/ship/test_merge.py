@@ -82,8 +82,7 @@ def test_good_lines_before_the_damage_and_all_of_the_others_are_given(tmp_path: 
     merged = Merged(store)
     given: list[bytes] = []
     with pytest.raises(LogDamagedError, match=r"event \d+ of laptop-ada\.ada\."):
-        for line in merged.lines():
-            given.append(line.raw + b"\n")
+        given.extend(line.raw + b"\n" for line in merged.lines())
     bob = b"".join(raw for raw in given if raw in logs[1])
     ada = b"".join(raw for raw in given if raw not in logs[1])
     assert bob == logs[1]
@@ -108,7 +107,9 @@ def test_blobs_of_others_are_left_alone(tmp_path: Path) -> None:
 
 def test_marks_give_what_was_added_since(tmp_path: Path) -> None:
     data = [log_bytes(30), log_bytes(30, user="bob")]
-    store = shipped(tmp_path, [b"".join(one.splitlines(keepends=True)[:20]) for one in data], block=2_000, most_blocks=2)
+    store = shipped(
+        tmp_path, [b"".join(one.splitlines(keepends=True)[:20]) for one in data], block=2_000, most_blocks=2
+    )
     first = Merged(store)
     assert len(list(first.lines())) == 40
     shipped_more = LocalLog(write(tmp_path / "log-0", data[0]))
@@ -126,7 +127,7 @@ def test_it_reads_a_folder_of_copies(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "copy")
     assert [line.raw for line in Merged(folder).lines()] == [line.raw for line in Merged(store).lines()]
     os.truncate(tmp_path / "copy" / min(store.blobs), 10)
-    stale = [blob for blob in store.list()]
+    stale = store.list()
     with pytest.raises(LogError, match="became shorter"):
         folder.read(stale[0].name, 0, stale[0].size)
     with pytest.raises(LogError, match="cannot be read"):

@@ -1,0 +1,136 @@
+"""The verbs: what they print, what they refuse, what they need."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapters.cli.main import run
+from tests.adapters.ship.logs import log_bytes, write
+
+ROOT = Path(__file__).parents[3]
+VERBS = ["export", "ship", "sql", "writers"]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return write(tmp_path / "state" / "events.jsonl", log_bytes(9))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["audit", verb, "--help"]) == 0
+    assert f"audit {verb}" in capsys.readouterr().out
+
+
+def test_exports_go_to_standard_output_or_a_file(
+    log: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(["audit", "export"]) == 0
+    assert capfdbinary.readouterr().out == log.read_bytes()
+    assert run(["audit", "export", "-o", "-"]) == 0
+    assert capfdbinary.readouterr().out == log.read_bytes()
+    for form in ("jsonl", "cloudevents", "cloudevents-batch", "otlp-json"):
+        for extra in ([], ["--redact"]):
+            assert run(["audit", "export", "--format", form, "-o", str(tmp_path / form), *extra]) == 0
+            assert (b"laptop-ada" in (tmp_path / form).read_bytes()) == (extra == [])
+    assert capfdbinary.readouterr().out == b""
+    assert run(["audit", "export", "-o", str(log)]) == 85
+    assert "the event log itself" in capfdbinary.readouterr().err.decode()
+
+
+def test_people_who_share_a_key_have_the_same_pseudonyms(log: Path, tmp_path: Path) -> None:
+    assert run(["audit", "export", "--redact", "-o", str(tmp_path / "one")]) == 0
+    key = log.parent / "events.jsonl.d" / "redact.key"
+    other = write(tmp_path / "key", key.read_bytes())
+    key.unlink()
+    assert run(["audit", "export", "--redact", "--key-file", str(other), "-o", str(tmp_path / "two")]) == 0
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert not key.exists()
+
+
+def test_exports_of_a_damaged_log_end_before_the_damage(log: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    data = log.read_bytes()
+    write(log, data.replace(b'"seq":6', b'"seq":7'))
+    assert run(["audit", "export"]) == 86
+    out, err = capfdbinary.readouterr()
+    assert out == b"".join(data.splitlines(keepends=True)[:5])
+    assert len(err.splitlines()) == 1
+    assert b"line 6" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["ship"], 2, "says where to"),
+        (["ship", "--blob", "https://a.blob.core.windows.net/logs", "--redact"], 2, "would break the chain"),
+        (["ship", "--blob", "nonsense"], 64, "not an https address"),
+        (["ship", "--otlp", "nonsense"], 64, "is not an address"),
+        (["writers"], 2, "--from URL"),
+        (["export", "--from", "no-such-file"], 85, "there is no event log"),
+        (["export", "--from", "README.md"], 85, "is not an event log"),
+        (["export", "--from", "ftp://x/y"], 64, "not an https address"),
+        (["export", "--from", "https://a.blob.core.windows.net/"], 64, "not the address of a container"),
+        (["sql", "--from", "no-such-file", "SELECT 1"], 85, "there is no event log"),
+        (["export", "--redact", "--key-file", "README.md"], 85, "key"),
+        (["export", "-o", "/no/such/folder/x"], 85, "cannot be written"),
+    ],
+)
+def test_refusals(
+    log: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    status: int,
+    words: str,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert run(["audit", *arguments]) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in err
+    assert "Traceback" not in err
+    if status != 2:
+        assert len(err.splitlines()) == 1
+
+
+def test_a_missing_extra_is_named(
+    log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, arguments in {
+        "duckdb": ["sql", "SELECT 1"],
+        "azure.storage.blob": ["ship", "--blob", "https://a.blob.core.windows.net/logs"],
+        "opentelemetry.proto.collector.logs.v1.logs_service_pb2": ["ship", "--otlp", "http://localhost:9"],
+    }.items():
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, module, None)
+            assert run(["audit", *arguments]) == 66
+        err = capsys.readouterr().err
+        assert "pip install 'devpod-provider-aci[ship]'" in err
+        assert len(err.splitlines()) == 1
+
+
+def test_an_export_needs_nothing_heavy(log: Path) -> None:
+    code = (
+        "import sys\nfrom adapters.cli.main import run\n"
+        "assert run(['audit', 'export', '--redact', '--format', 'otlp-json']) == 0\n"
+        "print({'azure','duckdb','google','requests','cryptography'} & set(sys.modules), file=sys.stderr)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert answer.stderr.strip() == "set()"
+
+
+def test_a_folder_of_copies_is_read_as_a_container_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], log: Path
+) -> None:
+    for user in ("ada", "bob"):
+        write(tmp_path / "copies" / f"h.{user}.{'0' * 16}" / "000001.jsonl", log_bytes(5, user=user))
+    assert run(["audit", "writers", "--from", str(tmp_path / "copies"), "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["events"], row["chain"]) for row in rows] == [(5, "whole")] * 2
+    assert run(["audit", "sql", "--from", str(tmp_path / "copies"), "--json", "SELECT count(*) n FROM events"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"n": 10}

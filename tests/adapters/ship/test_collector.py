@@ -1,0 +1,277 @@
+"""Sending to a collector: retries as OTLP asks, resumes where it was, TLS that is checked, one line for errors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from adapters.cli.main import run
+from adapters.ship import retry
+from adapters.ship.collector import Collector, endpoint, headers
+from adapters.ship.local import LocalLog
+from adapters.ship.retry import retry_after
+from adapters.ship.tell import RECORDS, tell
+from statemachine.errors import OptionError, ProviderError
+from statemachine.secret import MASK
+from tests.adapters.ship.collectors import Double, collecting
+from tests.adapters.ship.logs import log_bytes, write
+
+ROOT = Path(__file__).parents[3]
+COUNT = 2 * RECORDS + 76
+
+
+@pytest.fixture
+def collector() -> Iterator[Double]:
+    with collecting() as double:
+        yield double
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return write(tmp_path / "state" / "events.jsonl", log_bytes(COUNT))
+
+
+@pytest.fixture(autouse=True)
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long was waited; nobody really waits."""
+    slept: list[float] = []
+    monkeypatch.setattr(retry.repeat, "__kwdefaults__", (retry.repeat.__kwdefaults__ or {}) | {"sleep": slept.append})
+    return slept
+
+
+def test_every_event_is_told_once(collector: Double, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    assert collector.seqs() == list(range(1, COUNT + 1))
+    assert [request["path"] for request in collector.requests] == ["/v1/logs"] * 3
+    assert collector.requests[0]["content-type"] == "application/x-protobuf"
+    assert f"{COUNT} events sent" in capsys.readouterr().out
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    assert "nothing new" in capsys.readouterr().out
+    write(log, log_bytes(COUNT + 3))
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    assert collector.seqs() == list(range(1, COUNT + 4))
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_what_may_pass_is_asked_again_after_the_time_it_asks_for(
+    collector: Double, log: Path, naps: list[float], status: int
+) -> None:
+    collector.script = [(status, {"Retry-After": "7"}), (status, {}), (200, {})]
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    assert collector.seqs() == list(range(1, COUNT + 1))
+    assert 7 <= naps[0] <= 8
+    assert naps[1] < 7
+
+
+@pytest.mark.parametrize(
+    ("status", "exit_status"), [(400, 64), (401, 71), (403, 72), (404, 64), (413, 64), (500, 79), (501, 79), (301, 64)]
+)
+def test_what_will_not_pass_is_one_line_at_once(
+    collector: Double, log: Path, capsys: pytest.CaptureFixture[str], status: int, exit_status: int, naps: list[float]
+) -> None:
+    collector.script = [(200, {}), (status, {})]
+    assert run(["audit", "ship", "--otlp", collector.url]) == exit_status
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert str(status) in err
+    assert naps == []
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    assert collector.seqs() == list(range(1, COUNT + 1))
+
+
+def test_patience_ends(collector: Double, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    collector.script = [(429, {"Retry-After": "100000"})]
+    assert run(["audit", "ship", "--otlp", collector.url]) == 78
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert len(collector.requests) == 1
+
+
+def test_what_was_not_taken_is_said_and_not_sent_again(
+    collector: Double, log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(log, log_bytes(5))
+    collector.rejecting = (2, "too old")
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    assert "did not take 2 of 5 events: too old" in capsys.readouterr().err
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    assert len(collector.requests) == 1
+
+
+def test_something_that_is_no_collector_is_named(
+    collector: Double, log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collector.script = [(200, {"body": "<html>hello</html>"})]
+    assert run(["audit", "ship", "--otlp", collector.url]) == 64
+    assert "does not answer as a collector does" in capsys.readouterr().err
+
+
+def test_the_token_is_sent_and_never_shown(
+    collector: Double, log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer%20geheim, X-Team=a=b")
+    monkeypatch.setenv("DEVPOD_DEBUG", "true")
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    assert collector.requests[0]["authorization"] == "Bearer geheim"
+    assert collector.requests[0]["x-team"] == "a=b"
+    out, err = capsys.readouterr()
+    assert "otlp: POST /v1/logs 200" in err
+    assert "geheim" not in out + err
+    assert str(headers(os.environ)["Authorization"]) == MASK
+    with pytest.raises(OptionError, match="is not a list"):
+        headers({"OTEL_EXPORTER_OTLP_HEADERS": "geheim"})
+
+
+def test_redacted_and_whole_are_two_deliveries(collector: Double, log: Path) -> None:
+    assert run(["audit", "ship", "--otlp", collector.url, "--redact"]) == 0
+    assert b"ada" not in b"".join(record.SerializeToString() for record in collector.records)
+    assert len(collector.records) == COUNT
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    assert len(collector.records) == 2 * COUNT
+
+
+def test_a_new_log_begins_at_its_beginning_and_a_cut_one_is_refused(
+    collector: Double, log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    write(log, log_bytes(4, user="bob"))
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    assert collector.seqs()[COUNT:] == [1, 2, 3, 4]
+    write(log, log_bytes(9))
+    assert run(["audit", "ship", "--otlp", collector.url]) == 86
+    assert "ends before it" in capsys.readouterr().err
+
+
+SENDING = """
+import os, signal, sys
+from pathlib import Path
+from adapters.ship import tell
+from adapters.ship.collector import Collector
+from adapters.ship.local import LocalLog
+log, url, left, where = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
+tell.RECORDS = 50
+saving = tell.save
+def save(path, cursor):
+    global left
+    left -= 1
+    if left == 0 and where == "before": os.kill(os.getpid(), signal.SIGKILL)
+    saving(path, cursor)
+    if left == 0: os.kill(os.getpid(), signal.SIGKILL)
+tell.save = save
+tell.tell(LocalLog(log), Collector(url, headers={}), redactor=None, now=lambda: 1)
+"""
+
+
+def test_killed_it_goes_on_and_at_most_one_batch_comes_twice(collector: Double, tmp_path: Path) -> None:
+    log = write(tmp_path / "log", log_bytes(400))
+    kills = 0
+    for where in ("before", "after", "before", "after"):
+        command = [sys.executable, "-c", SENDING, str(log), f"{collector.url}/v1/logs", "2", where]
+        kills += subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    assert kills == 4
+    tell(LocalLog(log), Collector(f"{collector.url}/v1/logs", headers={}), redactor=None, now=lambda: 1)
+    seqs = collector.seqs()
+    assert sorted(set(seqs)) == list(range(1, 401))
+    assert len(seqs) == 400 + 2 * 50
+    uids = [
+        p.value.string_value for record in collector.records for p in record.attributes if p.key == "log.record.uid"
+    ]
+    assert len(set(uids)) == 400
+
+
+def certificate(folder: Path) -> Path:
+    """A certificate of its own authority for this computer, with its key in the same file."""
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return write(folder / "tls.pem", private + made.public_bytes(serialization.Encoding.PEM))
+
+
+def test_tls_is_checked(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    pem = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    with collecting(context) as double:
+        assert run(["audit", "ship", "--otlp", double.url]) == 79
+        err = capsys.readouterr().err
+        assert len(err.splitlines()) == 1
+        assert "is not trusted" in err
+        assert double.records == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+        assert run(["audit", "ship", "--otlp", double.url]) == 0
+        assert len(double.records) == COUNT
+
+
+def test_nobody_there_is_one_line(log: Path, capsys: pytest.CaptureFixture[str], naps: list[float]) -> None:
+    assert run(["audit", "ship", "--otlp", "http://127.0.0.1:9"]) == 79
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "cannot be reached" in err
+    assert len(naps) == 4
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("collector:4318", "is not an address"),
+        ("ftp://collector", "is not an address"),
+        ("https://", "is not an address"),
+        ("https://me:geheim@collector", "carries a password"),
+        ("https://collector/?token=geheim", "carries a password"),
+        ("http://collector:4318", "in the clear"),
+        ("https://[::1", "is not an address"),
+    ],
+)
+def test_an_address_that_will_not_do(url: str, words: str) -> None:
+    with pytest.raises(ProviderError, match=words) as caught:
+        endpoint(url)
+    assert "geheim" not in str(caught.value)
+
+
+def test_where_logs_go() -> None:
+    assert endpoint("https://collector:4318") == "https://collector:4318/v1/logs"
+    assert endpoint("https://collector/otlp/v1/logs") == "https://collector/otlp/v1/logs"
+    assert endpoint("http://localhost:4318/") == "http://localhost:4318/v1/logs"
+
+
+def test_retry_after_as_number_and_as_date() -> None:
+    assert retry_after("3") == 3
+    soon = retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=30)))
+    assert soon is not None
+    assert 25 < soon <= 30
+    assert retry_after(format_datetime(datetime.now(UTC) - timedelta(days=1))) == 0
+    assert retry_after("") is None
+    assert retry_after("soon") is None

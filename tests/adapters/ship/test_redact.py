@@ -1,0 +1,148 @@
+"""Pseudonyms: nobody's name is left anywhere, the same name is the same everywhere, and hashes tell nothing."""
+
+from __future__ import annotations
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.ship.export import FORMATS
+from adapters.ship.key import SIZE, key_path, redaction_key
+from adapters.ship.local import LocalLog
+from adapters.ship.names import pattern
+from adapters.ship.redact import PREFIX, Redactor, redactor_for
+from statemachine.errors import LogError
+from tests.adapters.ship.logs import CORRELATION, chained, write
+
+KEY = b"k" * SIZE
+PEOPLE = ["ada", "lovelace", "laptop-7f", "corp.example", "grace", "hopper", "zoe", "bob", "buildbox", "1111-2222"]
+ADA = {"user": "ada", "host": "laptop-7f.corp.example", "azure": "user:ada.lovelace@corp.example"}
+GRACE = {"user": "CORP\\grace", "host": "buildbox", "azure": "app:1111-2222", "team": "grace hopper"}
+DENIED = "The client 'zoe@corp.example' with object id '1111-2222' may not; Ada.Lovelace@corp.example is asked, see"
+LOG = chained(
+    [
+        {"subject": "Grace-demo", "data": {"note": "built on BUILDBOX by bob@corp.example, not LAPTOP-7F"}},
+        {"actor": ADA, "data": {"owner": {"host": "laptop-7f.corp.example", "pid": 7, "started": "b00t-1"}}},
+        {"actor": GRACE, "data": {"failure": {"message": f"{DENIED} /home/ada/x and C:\\Users\\grace\\y"}}},
+        {"actor": ADA, "type": "FromTheFuture", "people": ["ada", {"ada": "grace"}], "data": {"grace": [1, "x-ada-y"]}},
+        {"actor": ADA, "data": {"command": "c1", "user": "hopper", "sha256": "ab" * 32, "size": 3}},
+    ]
+)
+
+
+def exported(tmp_path: Path, form: str, key: bytes = KEY, data: bytes = LOG) -> bytes:
+    log = LocalLog(write(tmp_path / "log", data))
+    return b"".join(FORMATS[form](log.lines(), redactor_for(log, key), 1))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_name_is_left_anywhere(tmp_path: Path, form: str) -> None:
+    text = exported(tmp_path, form).decode().lower()
+    assert [name for name in PEOPLE if name in text] == []
+    assert PREFIX in text
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_hash_is_left_that_names_could_be_tried_against(tmp_path: Path, form: str) -> None:
+    text = exported(tmp_path, form).decode()
+    lines = [msgspec.json.decode(line) for line in LOG.splitlines()]
+    known = [line["hash"] for line in lines] + ["ab" * 32]
+    assert not any(one in text or one[:16] in text for one in known)
+
+
+def test_pseudonyms_are_the_same_in_every_export_and_others_with_another_key(tmp_path: Path) -> None:
+    assert exported(tmp_path, "jsonl") == exported(tmp_path, "jsonl")
+    assert exported(tmp_path, "jsonl") != exported(tmp_path, "jsonl", b"x" * SIZE)
+
+
+def test_the_same_person_is_the_same_everywhere_and_the_rest_is_untouched(tmp_path: Path) -> None:
+    records: list[dict[str, Any]] = [msgspec.json.decode(line) for line in exported(tmp_path, "jsonl").splitlines()]
+    ada = records[1]["actor"]["user"]
+    assert records[4]["actor"]["user"] == ada
+    assert f"/home/{ada}/x" in records[2]["data"]["failure"]["message"]
+    assert records[3]["data"][next(iter(records[3]["data"]))] == [1, f"x-{ada}-y"]
+    assert records[1]["data"]["owner"]["host"] == records[1]["actor"]["host"]
+    assert records[1]["data"]["owner"]["pid"] == 7
+    assert records[1]["actor"]["azure"].startswith(f"user:{PREFIX}")
+    assert [record["seq"] for record in records] == [1, 2, 3, 4, 5]
+    assert {record["correlation"] for record in records} == {CORRELATION}
+    # The chain can still be followed, only not back to names.
+    assert [record["prev"] for record in records[1:]] == [record["hash"] for record in records[:-1]]
+    assert records[0]["prev"] == "0" * 64
+
+
+def test_common_names_are_replaced_where_a_person_belongs_only() -> None:
+    redactor = Redactor(KEY, [])
+    found = redactor.record({"actor": {"user": "root", "host": "localhost"}, "data": {"image": "docker.io/root/app"}})
+    assert found["actor"]["user"].startswith(PREFIX)
+    assert found["data"]["image"] == "docker.io/root/app"
+
+
+def test_short_names_and_numbers_are_found_as_words() -> None:
+    redactor = Redactor(KEY, ["al", "1000"])
+    found = redactor.record({"data": {"text": "al met Alan at pal 1000 of 31000; AL-1"}})["data"]["text"]
+    assert "met Alan at pal" in found
+    assert "of 31000" in found
+    assert not found.startswith("al")
+    assert "AL" not in found
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sets(st.text(min_size=1, max_size=12), min_size=1, max_size=30), st.data())
+def test_the_pattern_finds_every_name_and_prefers_the_longest(names: set[str], data: st.DataObject) -> None:
+    found = pattern(names)
+    assert found is not None
+    name = data.draw(st.sampled_from(sorted(names)))
+    match = found.search(name.lower())
+    assert match
+    if len(name.lower()) >= 3 and not name.isdigit():
+        assert found.search(f"xx{name.lower()}yy")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.text("abcdefghijklmnoprstuvwxyzäöåé.-", min_size=4, max_size=20).filter(
+        lambda t: any(v in t for v in "aeiouäöé")
+    ),
+    st.text(max_size=20),
+)
+def test_whatever_a_name_is_it_is_gone(name: str, around: str) -> None:
+    redactor = Redactor(KEY, [name])
+    record = {"actor": {"user": name}, "subject": name + around, "data": {"m": [around + name.upper() + name]}}
+    text = msgspec.json.encode(redactor.record(record)).decode().lower()
+    if name not in PREFIX:
+        assert name not in text.replace(PREFIX, "")
+
+
+def test_the_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    path = key_path(tmp_path / "state" / "events.jsonl")
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(lambda _: redaction_key(path), range(16)))
+    assert len(keys) == 1
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_a_key_that_is_none_or_seen_by_others_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    with pytest.raises(LogError, match="there is no key"):
+        redaction_key(path, make=False)
+    path.write_bytes(b"short")
+    path.chmod(0o600)
+    with pytest.raises(LogError, match="is not a key"):
+        redaction_key(path)
+    path.write_bytes(KEY)
+    path.chmod(0o644)
+    with pytest.raises(LogError, match="chmod 600"):
+        redaction_key(path)
+    path.chmod(0o600)
+    assert redaction_key(path) == KEY
+    with pytest.raises(LogError, match="cannot be used"):
+        redaction_key(Path(os.devnull) / "key")
