@@ -112,8 +112,17 @@ def timestamp(moment: datetime) -> str:
     return text if moment.microsecond else f"{text[:19]}.000000Z"
 
 
-def uuid7(moment: datetime, random: int) -> str:
-    """A UUIDv7 (RFC 9562): 48 bits of milliseconds, and up to 74 random bits around version and variant."""
-    time = f"{int(moment.timestamp() * 1000):012x}"
-    low = f"{random & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000:016x}"
-    return f"{time[:8]}-{time[8:]}-7{random >> 62 & 0xFFF:03x}-{low[:4]}-{low[4:]}"
+class Ids:
+    """UUIDs of version 7 (RFC 9562): the time, random bits of this process, and a random number counted up."""
+
+    __slots__ = ("_first", "_process")
+
+    def __init__(self, entropy: bytes) -> None:
+        random = int.from_bytes(entropy, "big")
+        self._process = f"-7{random >> 62 & 0xFFF:03x}-{0x8000 | random >> 48 & 0x3FFF:04x}-"
+        self._first = random & 0xFFFF_FFFF_FFFF
+
+    def make(self, moment: datetime, number: int) -> str:
+        """The id for a number that nothing else in the same log has."""
+        time = f"{int(moment.timestamp() * 1000):012x}"
+        return f"{time[:8]}-{time[8:]}{self._process}{self._first + number & 0xFFFF_FFFF_FFFF:012x}"

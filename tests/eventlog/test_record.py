@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eventlog import Actor, EventLog, Record, layout, verify
-from eventlog.codec import timestamp, uuid7
+from eventlog.codec import Ids, timestamp
 from eventlog.disk import Disk
 from statemachine.errors import LogDamagedError
 from statemachine.events import Created, Event, Exited
@@ -140,16 +141,45 @@ def test_a_time_without_a_zone_is_refused() -> None:
         timestamp(datetime(2026, 1, 1))  # noqa: DTZ001  # the mistake under test
 
 
-@given(st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC)), st.integers(0, 2**81))  # noqa: DTZ001  # bounds
-def test_ids_are_uuid_version_7(moment: datetime, random: int) -> None:
-    import uuid
+SINCE_1970 = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # bounds
 
-    text = uuid7(moment, random)
+
+@given(SINCE_1970, st.binary(min_size=10, max_size=10), st.integers(1, 2**40))
+def test_ids_are_uuid_version_7(moment: datetime, entropy: bytes, number: int) -> None:
+    ids = Ids(entropy)
+    text = ids.make(moment, number)
     parsed = uuid.UUID(text)
     assert str(parsed) == text
     assert (parsed.version, parsed.variant) == (7, uuid.RFC_4122)
     assert parsed.int >> 80 == int(moment.timestamp() * 1000)
-    assert uuid7(moment, random + 1) != text
+    assert ids.make(moment, number + 1) != text
+
+
+class AsStruct(msgspec.Struct):
+    specversion: str
+    id: str
+    time: str
+    type: str
+    subject: str
+    seq: int
+    schema: int
+    source: str
+    actor: Actor
+    correlation: str
+    data: msgspec.Raw
+    prev: str
+    hash: str
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(subjects, events, subjects)
+def test_a_line_is_what_msgspec_makes_of_its_struct(
+    path: Path, make: Callable[..., EventLog], subject: str, event: Event, name: str
+) -> None:
+    path.unlink(missing_ok=True)
+    make(disk=Quick(), correlation=name, actor=lambda: Actor(name, name, name)).append(subject, event)
+    line = path.read_bytes()
+    assert msgspec.json.encode(msgspec.json.decode(line, type=AsStruct)) + b"\n" == line
 
 
 def seal(body: bytes) -> bytes:
