@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -76,7 +77,7 @@ def test_provisioning_that_fails_has_its_reason_among_the_events(azure: Azure):
     with pytest.raises(HttpResponseError) as caught:
         azure.aci.container_groups.begin_create_or_update("rg", name, body()).result()
     assert getattr(caught.value.error, "code", None) is None
-    shown = caught.value.response.json()
+    shown = json.loads(caught.value.response.text())
     assert shown["status"] == "Failed"
     assert "error" not in shown
     assert shown["properties"]["events"][0]["name"] == "InsufficientCapacity."

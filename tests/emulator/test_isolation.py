@@ -131,7 +131,7 @@ def test_volumes_are_shared_by_the_group_and_gone_on_stop(isolated: Azure):
 
 def test_an_image_of_its_own(start, isolated: Azure, tmp_path: Path):
     busybox = shutil.which("busybox")
-    if busybox is None or b"statically" not in subprocess.run(["file", "-L", busybox], capture_output=True, check=False).stdout:
+    if busybox is None or b"ld-linux" in Path(busybox).read_bytes():
         pytest.skip("needs a static busybox")
     root = tmp_path / "rootfs"
     (root / "bin").mkdir(parents=True)
