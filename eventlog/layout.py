@@ -58,11 +58,6 @@ def hash_in(line: bytes) -> str:
     return line[_HASH_AT:-2].decode("latin-1")
 
 
-def prev_in(line: bytes) -> str:
-    """The hash that a line (without its newline) says the line before has."""
-    return line[_PREV_AT : _CUT - 1].decode("latin-1")
-
-
 def is_shaped(line: bytes) -> bool:
     """Whether the fixed parts stand where they belong; says nothing about what is between them."""
     return (

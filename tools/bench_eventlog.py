@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import gc
-import json
 import multiprocessing
 import os
 import statistics
@@ -18,12 +17,14 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 from eventlog import Actor, EventLog, layout, verify
 from eventlog.compose import Composer
 from eventlog.tail import Tail
 from statemachine import events as e
 from statemachine.fold import fold
+from tools.figures import report
 
 ROUNDS = 15
 APPENDS = 150
@@ -87,8 +88,12 @@ def bench_append(folder: Path) -> Figures:
         for _ in range(APPENDS):
             version = log.append("ws", event, expected=version).seq
 
+    def append_bare() -> None:
+        for _ in range(APPENDS):
+            bare_append(bare, line)
+
     for _ in range(ROUNDS):
-        basis.append(seconds(lambda: [bare_append(bare, line) for _ in range(APPENDS)]))
+        basis.append(seconds(append_bare))
         free.append(seconds(lambda: [log.append("other", event) for _ in range(APPENDS)]))
         insisting.append(seconds(insist))
     return {
@@ -206,7 +211,7 @@ def bench_library(folder: Path, events: int) -> float:
             self.state = "running"
 
     settings = {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(folder / "library.sqlite")}
-    application: Application = Application(env=settings)
+    application: Application[UUID] = Application(env=settings)
     workspace = Workspace()
     for number in range(events // 2):
         workspace.requested(OWNER.host, OWNER.pid, OWNER.started)
@@ -234,6 +239,31 @@ def ratio(times: list[float], basis: list[float]) -> float:
     return statistics.median(time / base for time, base in zip(times, basis, strict=True))
 
 
+MEANINGS = {
+    "append_per_s": ("durable appends, one writer", "1/s"),
+    "append_expected_per_s": ("the same, each insisting on the one before", "1/s"),
+    "bare_append_per_s": ("bare open, lock, write, fsync, close of the same bytes", "1/s"),
+    "append_time_to_bare": ("time of an append to the bare calls'", "x"),
+    "append_expected_time_to_bare": ("the same, each insisting on the one before", "x"),
+    "writers_1_per_s": ("durable appends, one process", "1/s"),
+    f"writers_{WRITERS}_per_s": (f"durable appends, {WRITERS} processes together", "1/s"),
+    f"writers_{WRITERS}_rate_to_1": (f"rate of {WRITERS} processes to one's", "x"),
+    f"writers_{WRITERS}_longest_wait_s": ("longest that any append took", "s"),
+    "log_events": ("events in the log that is read", ""),
+    "log_bytes_per_event": ("bytes of an event", ""),
+    "history_lines_per_s": (f"lines gone through for one of {SUBJECTS} workspaces", "1/s"),
+    "replay_per_s": ("events replayed", "1/s"),
+    "replay_verified_per_s": ("events replayed, chain verified", "1/s"),
+    "records_verified_per_s": ("whole records read, chain verified", "1/s"),
+    "verify_per_s": ("events of a verify", "1/s"),
+    "fold_history_per_s": ("events folded to a state", "1/s"),
+    "fold_verified_per_s": ("events folded to a state, chain verified", "1/s"),
+    "eventsourcing_replay_per_s": ("events replayed by eventsourcing, SQLite file", "1/s"),
+    "replay_verified_to_eventsourcing": ("verified replay to that", "x"),
+    "fold_verified_to_eventsourcing": ("verified fold to that", "x"),
+}
+
+
 def main() -> Figures:
     """Measure everything, print it, and keep it."""
     events = int(os.environ.get("BENCH_EVENTS", "200000"))
@@ -245,11 +275,8 @@ def main() -> Figures:
             **bench_read(folder, events),
             **bench_fold(folder, min(events, 50_000)),
         }
-    for key, value in figures.items():
-        print(f"{key:40} {value:>14,.2f}" if value < 100 else f"{key:40} {value:>14,.0f}")
-    target = Path("build") / "figures" / "bench-eventlog.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    rows = [(key, MEANINGS[key][0], value, MEANINGS[key][1]) for key, value in figures.items()]
+    report("bench-eventlog", rows)
     return figures
 
 

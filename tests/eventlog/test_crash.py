@@ -108,6 +108,18 @@ def test_what_is_set_aside_is_kept_and_told(path: Path, make: Make, caplog: pyte
     assert verify(path).warnings == (f"{aside.file} was set aside and is gone",)
 
 
+def test_two_lines_torn_in_one_second_have_two_names(path: Path, make: Make) -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    make().append("ws", Exited())
+    whole = path.read_bytes()
+    for torn in (b"one", b"two"):
+        path.write_bytes(whole + torn)
+        make(now=lambda: moment).append("ws", Created())
+    kept = sorted(path.parent.glob("*.torn-*"))
+    assert [file.name for file in kept] == [f"events.jsonl.torn-2-20260102T030405Z{end}" for end in ("", "-1")]
+    assert [file.read_bytes() for file in kept] == [b"one", b"two"]
+
+
 def scenario(log: EventLog, acknowledged: list[int]) -> None:
     acknowledged.append(log.append("ws", StopRequested(owner=Owner("laptop", 7)), expected=acknowledged[-1]).seq)
     acknowledged.append(log.append("ws", Exited(detail="x" * 6000), expected=acknowledged[-1]).seq)

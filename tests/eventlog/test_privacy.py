@@ -47,6 +47,19 @@ def test_a_looser_mode_is_warned_of_by_verify_and_taken_back_by_append(log: Even
         assert verify(path).warnings == ()
 
 
+def test_rights_that_only_the_owner_can_take_back_are_warned_of(
+    log: EventLog, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(fd: int, mode: int) -> None:
+        raise PermissionError
+
+    log.append("ws", Created())
+    path.chmod(0o664)
+    monkeypatch.setattr(os, "fchmod", refuse)
+    log.append("ws", Created())
+    assert "only its owner can change that" in caplog.text
+
+
 @pytest.mark.parametrize(
     "event",
     [

@@ -119,6 +119,35 @@ def test_data_that_is_not_what_the_type_promises_is_damage(log: EventLog, path: 
         list(log.history("ws"))
 
 
+@pytest.mark.parametrize("verified", [True, False])
+def test_a_line_that_is_no_record_is_named(log: EventLog, path: Path, verified: bool) -> None:
+    log.append("ws", Exited(exit_code=3))
+    rewrite(path, (b'"seq":1', b'"seq":"one"'))
+    for read in (
+        lambda: list(log.history("ws")),
+        lambda: list(log.replay(verified=verified)),
+        lambda: list(log.records(verified=verified)),
+        lambda: log.append("ws", Created()),
+    ):
+        with pytest.raises(LogDamagedError, match=r"events\.jsonl, line 1: "):
+            read()
+
+
+def test_records_verified_sees_a_changed_line(log: EventLog, path: Path) -> None:
+    log.append("ws", Exited(exit_code=3))
+    log.append("ws", Exited(exit_code=4))
+    path.write_bytes(path.read_bytes().replace(b'"exit_code":4', b'"exit_code":5'))
+    for read in (log.records, log.replay):
+        with pytest.raises(LogDamagedError, match="line 2: was changed, or does not follow"):
+            list(read(verified=True))
+        assert len(list(read(verified=False))) == 2
+
+
+def test_an_event_needs_a_subject(log: EventLog) -> None:
+    with pytest.raises(ValueError, match="needs a subject"):
+        log.append("", Created())
+
+
 def test_a_subject_in_the_data_is_not_the_subject(log: EventLog, path: Path, make: Callable[..., EventLog]) -> None:
     log.append("other", Exited(detail='"subject":"ws"'))
     rewrite(path, (b'"data":{', b'"data":{"subject":"ws",'))
