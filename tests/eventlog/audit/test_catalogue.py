@@ -79,9 +79,9 @@ def test_every_known_code_is_in_the_catalogue(code: str) -> None:
 
 
 def test_options_it_names_exist() -> None:
-    from adapters.devpod.options import OPTIONS
+    from adapters.devpod.options import TABLE
 
-    known = {option.name for option in OPTIONS}
+    known = {option.name for option in TABLE}
     named = {
         name for entry in ENTRIES for name in re.findall(r"\b(?:AZURE|ACI|ACR)_[A-Z_]+\b", entry.remedy + entry.cause)
     }

@@ -1,0 +1,339 @@
+"""The audit verbs as people and programs call them; every mistake is one line and a status."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.cli.audit_group import AUDIT_VERBS
+from adapters.cli.main import run
+from statemachine.errors import LogDamagedError, LogError, UnsupportedError
+from tests.eventlog.audit.story import ADA, Story, week
+
+ROOT = Path(__file__).parents[3]
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
+    """A week in this user's log."""
+    log = tmp_path / "events.jsonl"
+    monkeypatch.setenv("ACI_EVENT_LOG", str(log))
+    monkeypatch.delenv("DEVPOD_DEBUG", raising=False)
+    return week(log)
+
+
+@pytest.fixture
+def call(story: Story, capsys: pytest.CaptureFixture[str]) -> Call:
+    def calling(*arguments: str) -> tuple[int, str, str]:
+        status = run(list(arguments))
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return calling
+
+
+def objects(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.mark.parametrize("verb", AUDIT_VERBS)
+def test_every_verb_of_the_group_explains_itself(call: Call, verb: str) -> None:
+    status, out, _ = call("audit", verb, "--help")
+    assert status == 0
+    assert f"Usage: devpod-provider-aci audit {verb}" in out
+
+
+def test_the_group_lists_its_verbs(call: Call) -> None:
+    _, out, _ = call("audit", "--help")
+    assert all(verb in out for verb in AUDIT_VERBS)
+
+
+def test_a_table_for_people(call: Call) -> None:
+    status, out, _ = call("audit")
+    lines = out.splitlines()
+    assert status == 0
+    assert lines[0].split() == ["TIME", "(UTC)", "WORKSPACE", "WHO", "VERB", "TOOK", "OUTCOME", "DETAIL"]
+    assert len(lines) == 2 + 17
+    assert not any(line != line.rstrip() for line in lines)
+    assert "bob@desk (bob@contoso.example)" in out
+
+
+def test_json_lines_for_programs(call: Call) -> None:
+    status, out, _ = call("audit", "--workspace", "ml", "--verb", "create", "--outcome", "failed", "--json")
+    (one,) = objects(out)
+    assert status == 0
+    assert (one["code"], one["azure"], one["request_id"]) == (
+        "InaccessibleImage",
+        "bob@contoso.example",
+        "eastus:req-31",
+    )
+
+
+def test_the_newest_are_kept_and_the_rest_is_owned_up_to(call: Call) -> None:
+    _, out, err = call("audit", "--limit", "2", "--json")
+    assert [one["seq"] for one in objects(out)] == [30, 31]
+    assert err == ""
+    assert "15 older ones are left out" in call("audit", "--limit", "2")[2]
+
+
+def test_another_file(call: Call, tmp_path: Path) -> None:
+    other = Story(tmp_path / "other.jsonl").creates("elsewhere")
+    for arguments in (
+        ("audit", "--from", str(other.path), "--json"),
+        ("audit", "--from", str(other.path), "cost", "--json"),
+        ("audit", "cost", "--from", str(other.path), "--json"),
+        ("audit", "who", "elsewhere", "--from", str(other.path), "--json"),
+    ):
+        _, out, _ = call(*arguments)
+        assert [one["workspace"] for one in objects(out)] == ["elsewhere"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("audit", "--since", "soonish"), 2, "'soonish' is no time; write for example"),
+        (("audit", "cost", "--until", "2026-02-30"), 2, "--until: '2026-02-30' is no time"),
+        (("audit", "--since", "today", "--until", "yesterday"), 2, "--since today is not before --until yesterday"),
+        (("audit", "--actor", "nobody"), 0, "matches: actor nobody"),
+        (("audit", "-w", "ml", "cost"), 2, "-w belongs behind the verb: audit cost -w"),
+        (("audit", "who", "shopp"), 2, "has no events of workspace shopp; did you mean shop?"),
+        (("replay", "zzz"), 2, "has no events of workspace zzz"),
+        (("explain", "zzz"), 2, "has no events of workspace zzz"),
+        (("explain", "nightly"), 0, "nothing of workspace nightly failed; it is absent"),
+        (("replay",), 2, "replay needs a WORKSPACE"),
+        (("replay", "shop", "--at", "1999-01-01"), 2, "nothing had happened to workspace shop by then"),
+        (("replay", "shop", "--at", "never"), 2, "--at: 'never' is no time"),
+        (("replay", "shop", "--diff", "1", "2", "--step"), 2, "--diff names its points itself"),
+        (("replay", "--diff", "1", "2"), 2, "does not say of which workspace"),
+        (("replay", "--diff", "shop@x", "shop"), 2, "--diff: 'x' is no time"),
+        (("replay", "--diff", "shop", "nope"), 2, "has no events of workspace nope"),
+        (("audit", "cost", "--by", "moon"), 2, "'moon' is none of workspace, actor, day, region"),
+        (("audit", "cost", "--region", "mars"), 2, "no prices for mars"),
+        (("audit", "cost", "--actor", "nobody"), 0, "matches: actor nobody"),
+        (("audit", "cost", "--prices", "no-such-file"), 2, "cannot read no-such-file: No such file"),
+        (("audit", "report", "-w", "nobody*"), 2, "matches: workspace nobody*"),
+        (("audit", "report", "-o", "no/such/folder/r.html"), 2, "cannot be written: No such file or directory"),
+        (("audit", "--from", "no-such-log"), LogError.exit_status, "there is no event log no-such-log"),
+        (("audit", "--from", "gopher://x/y"), UnsupportedError.exit_status, "cannot read gopher:// addresses"),
+    ],
+)
+def test_a_mistake_is_one_line(call: Call, arguments: tuple[str, ...], status: int, words: str) -> None:
+    found, out, err = call(*arguments)
+    assert (found, out) == (status, "")
+    assert len(err.splitlines()) == 1
+    assert words in err
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"some other program's log\n", LogError.exit_status),
+        (b"\x7fELF\x02\x01\x01\0\0\0\xff\xfe", LogError.exit_status),
+        (b'{"time":"2026","message":"not ours"}\n' * 50, LogError.exit_status),
+        (None, LogError.exit_status),
+    ],
+    ids=["text", "binary", "other JSON lines", "folder"],
+)
+@pytest.mark.parametrize(
+    "verb", [("audit",), ("audit", "cost"), ("audit", "who", "x"), ("replay", "x"), ("explain", "x")]
+)
+def test_what_is_no_log_is_one_line(
+    call: Call, tmp_path: Path, content: bytes | None, status: int, verb: tuple[str, ...]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir() if content is None else other.write_bytes(content)
+    found, out, err = call(*verb, "--from", str(other))
+    assert (found, out, len(err.splitlines())) == (status, "", 1)
+    assert str(other) in err
+
+
+def test_an_empty_log_has_nothing_to_tell(call: Call, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    found, out, err = call("audit", "--from", str(empty))
+    assert (found, out, len(err.splitlines())) == (0, "", 1)
+    assert "nothing is recorded in" in err
+
+
+def test_a_line_that_is_no_record_is_named(call: Call, story: Story) -> None:
+    lines = story.path.read_bytes().splitlines(keepends=True)
+    lines[4] = b'{"gigantic"' + lines[4][11:]
+    story.path.write_bytes(b"".join(lines))
+    found, _, err = call("audit")
+    assert found == LogDamagedError.exit_status
+    assert "line 5" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_who(call: Call) -> None:
+    status, out, _ = call("audit", "who", "shop")
+    assert status == 0
+    assert "exited: exit status 137" in out
+    assert "running" in out
+    people = out[out.index("WHO") :]
+    assert people.splitlines()[2].startswith("ada@laptop (ada@contoso.example)")
+
+
+def test_cost_adds_up_and_says_where_its_prices_come_from(call: Call) -> None:
+    _, out, err = call("audit", "cost", "--by", "day,workspace", "--until", "2026-11-19", "--json")
+    lines = objects(out)
+    assert {line["workspace"] for line in lines} == {"shop", "ml", "nightly", "api"}
+    assert all(isinstance(line["amount"], float) for line in lines)
+    assert "example figures" in err
+    assert "as of 2026-09-06" in err
+    assert "Priced as eastus, for want of their own: westeurope." in err
+    table = call("audit", "cost", "--until", "2026-11-19")[1]
+    total = sum(line["amount"] for line in lines)
+    assert f"{total:.2f}" in next(line for line in table.splitlines() if line.startswith("total"))
+
+
+def test_cost_at_a_price_table_of_ones_own(call: Call, tmp_path: Path) -> None:
+    item = {
+        "currencyCode": "EUR",
+        "serviceName": "Container Instances",
+        "skuName": "Standard",
+        "armRegionName": "eastus",
+    }
+    prices = tmp_path / "prices.json"
+    meters = [("Standard vCPU Duration", 3.6, "1 Hour"), ("Standard Memory Duration", 0.36, "1 GB Hour")]
+    prices.write_text(
+        json.dumps({"Items": [item | {"meterName": m, "retailPrice": p, "unitOfMeasure": u} for m, p, u in meters]})
+    )
+    _, out, err = call("audit", "cost", "-w", "ml", "--prices", str(prices), "--json")
+    (line,) = objects(out)
+    assert line["currency"] == "EUR"
+    assert line["amount"] == pytest.approx(line["seconds"] * (4 * 0.001 + 16 * 0.0001))
+    assert "example" not in err
+    assert (
+        "Not priced, since the table lacks them (see --region): swedencentral, westeurope."
+        in call("audit", "cost", "--prices", str(prices))[1]
+    )
+
+
+def test_replay_shows_the_answer_and_the_end(call: Call) -> None:
+    status, out, _ = call("replay", "ml", "--until", "8")
+    assert status == 0
+    assert "absent -> provisioning" in out
+    assert "HTTP 400, request id eastus:req-31" in out
+    assert "ml THEN" in out
+    assert "9  CreateRequested" not in out
+
+
+def test_replay_step_by_step(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    from io import StringIO
+
+    monkeypatch.setattr(sys, "stdin", StringIO("\n\nq\n"))
+    _, out, err = call("replay", "ml", "--step", "--json")
+    assert [one["seq"] for one in objects(out)] == [7, 8, 9]
+    assert err.count("Enter: next event") == 3
+
+
+def test_replay_diff_for_programs(call: Call) -> None:
+    _, out, _ = call("replay", "--diff", "ml@8", "nightly@16", "--json")
+    (found,) = objects(out)
+    assert found["same"] == 1
+    assert {one["name"] for one in found["facts"]} >= {"state", "last failure"}
+    assert "shop@2026" in call("replay", "shop", "--diff", "2026-11-17", "6")[1]
+    assert call("replay", "--diff", "ml", "ml@12")[1] == "ml and ml@12 are the same\n"
+
+
+def test_explain_is_one_paragraph(call: Call) -> None:
+    status, out, _ = call("explain", "shop")
+    assert (status, len(out.splitlines())) == (0, 1)
+    assert "What to do: Try later, choose another AZURE_REGION" in out
+    assert objects(call("explain", "shop", "--json")[1])[0]["code"] == "ServiceUnavailable"
+
+
+def test_what_the_log_holds_does_not_command_the_terminal(call: Call, story: Story) -> None:
+    from statemachine import events as e
+
+    story.call(ADA).says("shop", e.Exited(detail="\x1b[2J\x07[bold]x[/bold]\x9b5n"))
+    for arguments in (("audit",), ("replay", "shop"), ("explain", "shop"), ("audit", "who", "shop")):
+        _, out, _ = call(*arguments)
+        assert "\x1b" not in out
+        assert "\x07" not in out
+        assert "\x9b" not in out
+        assert "[bold]x[/bold]" in out
+
+
+def test_the_report(call: Call, tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    status, out, err = call("audit", "report", "-o", str(target))
+    assert (status, err) == (0, "")
+    assert "4 workspaces, 2 failures" in out
+    assert target.read_text("utf-8").startswith("<!doctype html>")
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.glob(".report*")] == []
+
+
+def test_a_report_of_a_broken_chain_says_so(call: Call, story: Story, tmp_path: Path) -> None:
+    text = story.path.read_bytes()
+    story.path.write_bytes(text.replace(b'"user":"bob"', b'"user":"eve"', 1))
+    target = tmp_path / "report.html"
+    status, _, err = call("audit", "report", "-o", str(target))
+    assert status == 0
+    assert "chain is broken at line 5" in err
+    assert "Chain broken at line 5" in target.read_text("utf-8")
+
+
+def test_a_missing_package_is_one_line_with_its_remedy(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pygal", None)
+    for name in ("adapters.report.page", "adapters.report.charts"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    found, _, err = call("audit", "report")
+    assert found == UnsupportedError.exit_status
+    assert "needs the package pygal" in err
+    assert "devpod-provider-aci[audit]" in err
+
+
+def environment(log: Path) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "HOME": str(log.parent), "PYTHONPATH": str(ROOT), "ACI_EVENT_LOG": str(log)}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["history"], ["audit", "--help"], ["audit", "--json"], ["explain", "ml"]]
+)
+def test_nothing_heavy_is_imported_without_need(story: Story, arguments: list[str]) -> None:
+    probe = (
+        "import sys\nfrom adapters.cli.main import run\nrun(sys.argv[1:])\n"
+        "print(sorted({'rich', 'jinja2', 'pygal', 'azure'} & set(sys.modules)), file=sys.stderr)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", probe, *arguments],
+        env=environment(story.path),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stderr.splitlines()[-1] == "[]"
+
+
+def test_following_shows_what_is_recorded_meanwhile(story: Story) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "adapters.cli", "audit", "--follow", "--json", "--workspace", "api", "--limit", "1"],
+        env=environment(story.path) | {"PYTHONUNBUFFERED": "1"},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert json.loads(process.stdout.readline())["verb"] == "vanished"
+            story.call(ADA).creates("elsewhere").creates("api")
+            # One look may find the operation begun, or already ended.
+            seen = json.loads(process.stdout.readline())
+            while seen["outcome"] == "open":
+                seen = json.loads(process.stdout.readline())
+        finally:
+            process.terminate()
+        process.stdout.read()
+    assert (seen["workspace"], seen["verb"], seen["outcome"]) == ("api", "create", "ok")

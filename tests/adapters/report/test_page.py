@@ -1,0 +1,174 @@
+"""The page: whole, the same every time, and deaf to what the log may hold."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from adapters.report.charts import MOST_COLOURS, MOST_WORKSPACES, OTHERS, SHAPES, cost_colours, drawings, ticks
+from adapters.report.page import seal_of
+from eventlog import Verdict
+from eventlog.audit.query import Query
+from statemachine import events as e
+from tests.adapters.report.conftest import NOW, page_of, summary_of
+from tests.eventlog.audit.story import Story, facts, group, refused
+
+VOID = {"meta", "link", "br"}
+
+
+class Checker(HTMLParser):
+    """Whether every element is closed where it should be; what it points to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "srcset", "data")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def checked(page: str) -> Checker:
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+    return checker
+
+
+def test_one_file_without_scripts_or_links(page: str) -> None:
+    found = checked(page)
+    assert found.links == ["data:,"]
+    assert not found.tags & {"script", "img", "iframe", "object", "embed", "form"}
+    assert "url(" not in page
+    assert "@import" not in page
+    assert re.findall(r"https?://[^\s\"'<)]+", page) == ["http://www.w3.org/2000/svg"] * page.count("<svg")
+    assert len(page.encode()) < 200_000
+
+
+def test_it_says_what_happened(page: str) -> None:
+    for words in (
+        "Chain whole: 32 events",
+        "InaccessibleImage: The image &#39;contoso.azurecr.io/ml:latest&#39;",
+        "Check the name and tag, and for a private registry ACR_SERVER",
+        "ada@laptop (ada@contoso.example)",
+        "request id <code>eastus:req-77</code>",
+        "A note.",
+        "in doubt",
+    ):
+        assert words in page
+
+
+def test_the_same_log_makes_the_same_page(story: Story) -> None:
+    assert page_of(story) == page_of(story)
+
+
+HOSTILE = "<script>alert(1)</script>\"'&\x1b[2J\x00]]>{{ 7*7 }}"
+
+
+def test_what_the_log_holds_is_only_ever_text(tmp_path: Path) -> None:
+    story = Story(tmp_path / "events.jsonl")
+    failure = refused(HOSTILE, HOSTILE, error=HOSTILE)
+    asked = e.CreateRequested(owner=e.Owner(host="h", pid=1), group=group("x"), facts=facts(image=HOSTILE))
+    story.says(HOSTILE, asked).wait(seconds=5).says(HOSTILE, e.CreateFailed(failure=failure))
+    story.creates("</svg><script>", 60)
+    page = page_of(story)
+    assert "script" not in checked(page).tags
+    assert "\x1b" not in page
+    assert "\x00" not in page
+    assert "{{ 7*7 }}" in page
+
+
+def test_nothing_but_running_workspaces(tmp_path: Path) -> None:
+    page = page_of(Story(tmp_path / "events.jsonl").at("2026-11-20T09:00:00").creates("shop"))
+    checked(page)
+    assert "Nothing failed." in page
+    assert "provisioning from 20 Nov 09:00:00" in page
+
+
+def test_many_workspaces_stay_readable(tmp_path: Path) -> None:
+    story = Story(tmp_path / "events.jsonl")
+    for number in range(MOST_WORKSPACES + 5):
+        story.creates(f"workspace-with-a-rather-long-name-{number:02}", 60).wait(minutes=number).deletes(
+            f"workspace-with-a-rather-long-name-{number:02}"
+        )
+    summary = summary_of(story)
+    colours = cost_colours(summary)
+    assert (len(colours), colours[-1][0]) == (MOST_COLOURS, OTHERS)
+    page = page_of(story)
+    checked(page)
+    assert f"The {MOST_WORKSPACES} workspaces" in page
+    # Every cent is in the chart, the small ones among the others.
+    drawn = sum(float(amount) for amount in re.findall(r", 2026-11-\d\d: ([\d.]+) USD", drawings(summary)["costs"][0]))
+    assert abs(drawn - float(summary.by_day.total.amount)) < 0.01 * MOST_COLOURS * 7
+
+
+def test_only_the_time_and_the_workspaces_asked_for(story: Story) -> None:
+    since, until = datetime(2026, 11, 18, tzinfo=UTC), datetime(2026, 11, 19, tzinfo=UTC)
+    query = Query(workspaces=("shop",), since=since, until=until)
+    summary = summary_of(story, query)
+    assert [life.workspace for life in summary.lives] == ["shop"]
+    assert [one.code for one in summary.failures] == ["ServiceUnavailable"]
+    assert all(since <= bar.since < bar.until <= until for bar in summary.bars)
+    assert {line.day for line in summary.by_day.lines} == {"2026-11-18"}
+
+
+def test_bars_follow_each_other_without_overlap(story: Story) -> None:
+    summary = summary_of(story)
+    for life in summary.lives:
+        own = [bar for bar in summary.bars if bar.workspace == life.workspace]
+        assert all(a.until <= b.since for a, b in pairwise(own))
+        assert all(bar.since < bar.until <= NOW for bar in own)
+
+
+def test_a_workspace_that_stands_failed_says_why(tmp_path: Path) -> None:
+    story = Story(tmp_path / "events.jsonl")
+    story.fails_to_create("ml", refused("ContainerGroupQuotaReached", "used up", error="QuotaError"))
+    (life,) = summary_of(story).lives
+    assert "quota of cores" in life.explanation
+    assert "quota of cores" in page_of(story)
+
+
+@pytest.mark.parametrize("most", [shape.ticks for shape in SHAPES])
+@pytest.mark.parametrize(
+    "span", [timedelta(hours=1), timedelta(hours=30), timedelta(days=7), timedelta(days=45), timedelta(days=800)]
+)
+def test_ticks_fit_and_lie_inside(span: timedelta, most: int) -> None:
+    since = datetime(2026, 11, 16, 9, 2, tzinfo=UTC)
+    found = ticks(since, since + span, most)
+    assert 1 <= len(found) <= most + 1
+    assert all(0 <= tick.value <= span / timedelta(hours=1) for tick in found)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "seal", "words"),
+    [
+        (Verdict(ok=True, events=3), "good", "Chain whole: 3 events"),
+        (Verdict(ok=False, events=2, line=3, reason="line 3 was changed"), "bad", "Chain broken at line 3"),
+        (Verdict(ok=False, events=2, line=3, reason="unfinished", torn=7), "good", "Chain whole: 2 events"),
+        (None, "unknown", "Chain not checked"),
+    ],
+)
+def test_the_seal(verdict: Verdict | None, seal: str, words: str) -> None:
+    found = seal_of(verdict)
+    assert (found.verdict, found.headline) == (seal, words)
+
+
+def test_the_charts_have_a_shape_for_each_screen(story: Story) -> None:
+    for shapes in drawings(summary_of(story)).values():
+        assert [re.findall(r'class="pygal-chart (\w+)"', svg) for svg in shapes] == [["wide"], ["narrow"]]
+        assert all("<style" not in svg and "<!--" not in svg and "<desc" not in svg for svg in shapes)
