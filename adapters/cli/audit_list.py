@@ -11,7 +11,7 @@ import click
 from adapters.cli import audit_source as source
 from adapters.cli.audit_filters import query_of
 from eventlog.audit.operations import Follower, Operation
-from eventlog.audit.query import Query, chosen
+from eventlog.audit.query import Query, chosen, newest
 
 if TYPE_CHECKING:
     from eventlog import Record
@@ -35,14 +35,13 @@ def show(*, limit: int, as_json: bool, follow: bool, **filters: Any) -> None:
             if query.wants_workspace(record.subject):
                 yield record
 
-    found = chosen(follower.feed(wanted(source.records())), query)
+    found, older = newest(follower, wanted(source.records()), query, limit)
     if found:
-        _print(found[-limit:], as_json=as_json)
+        _print(found, as_json=as_json)
     elif not follow:
         click.echo(nothing(query), err=True)
-    left_out = len(found) - limit
-    if left_out > 0 and not as_json:
-        click.echo(f"{left_out} older ones are left out; --limit shows more", err=True)
+    if older and not as_json:
+        click.echo(f"{older} older ones are left out; --limit shows more", err=True)
     if follow:
         for _ in _changes():
             _print(chosen(follower.feed(wanted(source.records(since_seq=last))), query), as_json=as_json, bare=True)

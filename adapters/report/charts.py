@@ -82,7 +82,12 @@ def costs(summary: Summary, shape: Shape) -> str:
         place = (line.workspace if line.workspace in names else OTHERS, line.day)
         amounts[place] = amounts.get(place, 0.0) + float(line.amount)
     chart = StackedBar(
-        **_config(shape, 260), show_x_guides=False, show_y_guides=True, x_labels_major_count=shape.ticks, zero=0, truncate_label=-1
+        **_config(shape, 260),
+        show_x_guides=False,
+        show_y_guides=True,
+        x_labels_major_count=shape.ticks,
+        zero=0,
+        truncate_label=-1,
     )
     chart.show_minor_x_labels = len(days) <= shape.ticks
     chart.x_labels = [f"{day:%d %b}" for day in days]

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from fnmatch import fnmatchcase
+from itertools import islice
+from typing import Final
 
 import msgspec
 
-from eventlog.audit.operations import Operation
+from eventlog.audit.operations import Follower, Operation
+from eventlog.history import Ended
+from eventlog.record import Record
+
+CHUNK: Final = 4096
+"""Records looked at together: a log of any length is read in constant memory."""
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +77,30 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 def chosen(found: Iterable[Operation], query: Query) -> list[Operation]:
     """The operations a query asks for, in the order given."""
     return [one for one in found if query.wants(one)]
+
+
+def newest(follower: Follower, records: Iterable[Record], query: Query, limit: int) -> tuple[list[Operation], int]:
+    """The newest operations that a query asks for, oldest first, and how many older ones there are.
+
+    The follower can go on afterwards with what is recorded later. Raises LogDamagedError.
+    """
+    kept: dict[int, Operation] = {}
+    older = 0
+    left = iter(records)
+    while chunk := list(islice(left, CHUNK)):
+        for one in follower.feed(chunk):
+            kept[one.seq] = one
+        kept, dropped = _trimmed(kept, query, limit)
+        older += dropped
+    found = chosen((kept[seq] for seq in sorted(kept)), query)
+    return found[-limit:], older + max(0, len(found) - limit)
+
+
+def _trimmed(kept: dict[int, Operation], query: Query, limit: int) -> tuple[dict[int, Operation], int]:
+    """What may still be among the newest, and how many wanted ones are not; what is open may still change."""
+    wanted = sorted(seq for seq, one in kept.items() if one.outcome is not Ended.OPEN and query.wants(one))
+    still = {*wanted[-limit:], *(seq for seq, one in kept.items() if one.outcome is Ended.OPEN)}
+    return {seq: one for seq, one in kept.items() if seq in still}, max(0, len(wanted) - limit)
 
 
 def _any(patterns: tuple[str, ...], text: str) -> bool:

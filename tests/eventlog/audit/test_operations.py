@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eventlog.audit.operations import Follower, operations
-from eventlog.audit.query import Query, chosen
+from eventlog.audit.query import Query, chosen, newest
 from eventlog.history import Ended
 from statemachine import events as e
 from tests.eventlog.audit.story import ADA, BOB, OWNER, Story, refused, week
@@ -78,6 +78,20 @@ def test_following_shows_each_operation_when_it_begins_and_when_it_ends(log: Pat
         whole, key=lambda one: one.closed or one.seq
     )
     assert [one.seq for one in seen if one.outcome is Ended.OPEN] == [one.seq for one in whole if one.closed]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 100])
+@pytest.mark.parametrize(
+    "query", [Query(), Query(workspaces=("shop",)), Query(outcomes=("failed",)), Query(actors=("no",))]
+)
+def test_the_newest_are_the_same_however_the_log_is_cut(
+    log: Path, monkeypatch: pytest.MonkeyPatch, query: Query, limit: int
+) -> None:
+    records = week(log).records()
+    whole = chosen(operations(records), query)
+    for chunk in (1, 2, 7, 1000):
+        monkeypatch.setattr("eventlog.audit.query.CHUNK", chunk)
+        assert newest(Follower(), records, query, limit) == (whole[-limit:], max(0, len(whole) - limit))
 
 
 def test_following_keeps_only_what_is_open(log: Path) -> None:
