@@ -83,14 +83,19 @@ class Terminal:
         return True
 
     async def _wait_writable(self) -> None:
-        ready = asyncio.Event()
-        self._loop.add_writer(self._fd, ready.set)
+        # By hand rather than with Event and timeout: this runs for every few KiB of a large input.
+        ready = self._loop.create_future()
+
+        def wake() -> None:
+            if not ready.done():
+                ready.set_result(None)
+
+        self._loop.add_writer(self._fd, wake)
+        timer = self._loop.call_later(_RECHECK, wake)
         try:
-            async with asyncio.timeout(_RECHECK):
-                await ready.wait()
-        except TimeoutError:
-            pass
+            await ready
         finally:
+            timer.cancel()
             if not self._closed:
                 self._loop.remove_writer(self._fd)
 
