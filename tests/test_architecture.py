@@ -16,6 +16,8 @@ MAY_IMPORT = {
     "adapters/devpod": {"adapters.devpod", "statemachine"},
     "adapters/azure": {"adapters.azure", "statemachine"},
     "adapters/tunnel": {"adapters.tunnel", "statemachine"},
+    "adapters/report": {"adapters.report", "eventlog", "statemachine"},
+    "adapters/ship": {"adapters.ship", "adapters.azure", "eventlog", "statemachine"},
     "adapters/cli": {"adapters", "eventlog", "statemachine"},
     "emulator": {"emulator"},
 }

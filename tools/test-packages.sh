@@ -7,6 +7,7 @@ command -v ssh >/dev/null 2>&1 || missing="$missing openssh-client"
 command -v busybox >/dev/null 2>&1 || missing="$missing busybox-static"
 command -v zsh >/dev/null 2>&1 || missing="$missing zsh"
 command -v mksh >/dev/null 2>&1 || missing="$missing mksh"
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     export DEBIAN_FRONTEND=noninteractive

@@ -45,7 +45,7 @@ MANIFEST = json.dumps(
 
 @contextmanager
 def registry(agent: Path | None = None) -> Iterator[str]:
-    """Serve on a free loopback port; yields ``host:port``. ``/agent/…`` gives DevPod's own binary, as its releases do."""
+    """Serve on a free loopback port; yields ``host:port``. ``/agent/…`` gives DevPod's binary, as its releases do."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -128,7 +128,9 @@ def test_an_unknown_image(machine: Provider) -> None:
 
 
 def test_an_azure_that_is_not_there(machine: Provider) -> None:
-    nowhere = machine.with_env(AZURE_RESOURCE_MANAGER_URL="https://127.0.0.1:9", AZURE_AUTHORITY_HOST="https://127.0.0.1:9")
+    nowhere = machine.with_env(
+        AZURE_RESOURCE_MANAGER_URL="https://127.0.0.1:9", AZURE_AUTHORITY_HOST="https://127.0.0.1:9"
+    )
     one_line(nowhere.call("status"), errors.UnavailableError)
 
 

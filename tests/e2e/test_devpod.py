@@ -60,17 +60,37 @@ class Devpod:
         assert answer.returncode == 0, f"devpod {' '.join(words)}: {answer.returncode}\n{said}"
         return answer.stdout.decode(errors="replace")
 
+    def up(self, *words: str) -> None:
+        """``devpod up``, again where DevPod loses its own race: it fails with EOF when the far command ends while it
+        still writes to it (pkg/ssh Run), over a local pipe as well.
+        """
+        for _ in range(3):
+            answer = self("up", *words, "--ide", "none")
+            if answer.returncode == 0:
+                return
+            said = (answer.stdout + answer.stderr).decode(errors="replace")
+            assert "EOF" in said, said
+        raise AssertionError("devpod up ended with EOF three times")
+
     def add(self, manifest: str) -> None:
         """Add the provider with the options that DevPod keeps."""
         names = ("AZURE_SUBSCRIPTION_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
         values = {name: self.env[name] for name in names}
-        values |= {"AZURE_RESOURCE_GROUP": "devpod-test", "AZURE_REGION": "westeurope"}
+        values |= {
+            "AZURE_RESOURCE_GROUP": "devpod-test",
+            "AZURE_REGION": "westeurope",
+            "ACI_EVENT_LOG": str(self.user.log),
+        }
         if "machine" in manifest:
             values["WORKSPACE_IMAGE"] = f"{self.host}/devcontainers/base:latest"
         for name, value in QUIET.items():
             self.ok("context", "set-options", "-o", f"{name}={value}")
         options = [part for name, value in values.items() for part in ("-o", f"{name}={value}")]
         self.ok("provider", "add", str(ROOT / manifest), "--name", "aci", *options)
+
+    def state(self) -> str:
+        """What DevPod makes of our answer."""
+        return str(json.loads(self.ok("status", "project", "--output", "json"))["state"])
 
     def workspace(self) -> Path:
         """A project with a devcontainer.json."""
@@ -93,16 +113,19 @@ def devpod(home: Path) -> Iterator[Devpod]:
 def test_a_workspace_from_up_to_delete(devpod: Devpod, manifest: str) -> None:
     devpod.add(manifest)
     project = devpod.workspace()
-    devpod.ok("up", str(project), "--ide", "none", "--debug")
+    devpod.up(str(project))
     assert devpod.ok("ssh", "project", "--command", "cat hello.txt").strip() == "hello from the project"
     assert devpod("ssh", "project", "--command", "exit 7").returncode != 0
-    assert "Running" in devpod.ok("status", "project")
+    assert devpod.state() == "Running"
     devpod.ok("stop", "project")
-    assert "Stopped" in devpod.ok("status", "project")
-    devpod.ok("up", str(project), "--ide", "none")
+    assert devpod.state() == "Stopped"
+    # A machine's files are lost on stop, and DevPod sends a workspace to a machine once unless told to again.
+    devpod.up(str(project), *(["--reset"] if "machine" in manifest else []))
     assert devpod.ok("ssh", "project", "--command", "cat hello.txt").strip() == "hello from the project"
     devpod.ok("delete", "project")
     assert devpod.user.event_types()[-1] == "Deleted"
     requested = [kind for kind in devpod.user.event_types() if kind.endswith("Requested")]
-    assert requested == ["CreateRequested", "StopRequested", "StartRequested", "DeleteRequested"]
+    # With a custom driver DevPod stops a running container before it deletes it.
+    last = ["DeleteRequested"] if "machine" in manifest else ["StopRequested", "DeleteRequested"]
+    assert requested == ["CreateRequested", "StopRequested", "StartRequested", *last]
     assert devpod.user.call("verify").returncode == 0

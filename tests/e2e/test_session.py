@@ -98,29 +98,29 @@ def test_64_mib_each_way_arrive_exactly(session: Session, tmp_path: Path) -> Non
 
 
 def test_a_forwarded_port(session: Session) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        local = probe.getsockname()[1]
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        remote = probe.getsockname()[1]
-    serve = (
-        f'{shlex.quote(sys.executable)} -c \'import socket; s = socket.create_server(("127.0.0.1", {remote})); '
-        'print("up", flush=True); c, _ = s.accept(); c.sendall(c.recv(100).upper()); c.close()\''
-    )
-    call = subprocess.Popen(
-        ["ssh", *session.options(), "-L", f"{local}:127.0.0.1:{remote}", "root@container", serve],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        env=session.env(),
-    )
-    try:
-        assert call.stdout is not None
-        assert call.stdout.readline() == b"up\n"
-        with socket.create_connection(("127.0.0.1", local), timeout=20) as connection:
-            connection.sendall(b"through the tunnel")
-            assert connection.recv(100) == b"THROUGH THE TUNNEL"
-    finally:
-        call.kill()
-        call.communicate()
+    with socket.create_server(("127.0.0.1", 0)) as service, socket.create_server(("127.0.0.1", 0)) as probe:
+        local, remote = probe.getsockname()[1], service.getsockname()[1]
+        probe.close()
+        call = subprocess.Popen(
+            ["ssh", *session.options(), "-L", f"{local}:127.0.0.1:{remote}", "root@container", "echo up; cat"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=session.env(),
+        )
+        try:
+            assert call.stdout is not None
+            assert call.stdout.readline() == b"up\n"
+            with socket.create_connection(("127.0.0.1", local), timeout=20) as near:
+                service.settimeout(20)
+                far, _ = service.accept()
+                with far:
+                    near.sendall(b"through the tunnel")
+                    assert far.recv(100) == b"through the tunnel"
+                    far.sendall(b"and back")
+                    assert near.recv(100) == b"and back"
+        finally:
+            call.kill()
+            call.communicate()
 
 
 def test_ten_sessions_at_once(session: Session) -> None:
