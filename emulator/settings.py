@@ -56,7 +56,6 @@ class Control(_Section):
     start_unregistered: bool = False
     delete_async: bool = False
     stop_readback: Literal["terminated", "vanished"] = "terminated"
-    ip_in_created: bool = False
     operation_padding: int = 1800
     token_lifetime: int = 3599
     invalid_update_code: str = "InvalidContainerGroupUpdate"
