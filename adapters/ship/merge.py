@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -19,7 +19,7 @@ from statemachine.errors import LogDamagedError
 MEMORY: Final = 128 << 20
 """Bytes kept of all writers together; shared out, so that ten thousand need no more than ten."""
 _LARGEST: Final = 1 << 20
-_SMALLEST: Final = 8 << 10
+_SMALLEST: Final = 16 << 10
 READERS: Final = 16
 """Requests under way at once."""
 
@@ -35,6 +35,7 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 START: Final = Mark()
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Writer(msgspec.Struct):
@@ -42,12 +43,18 @@ class Writer(msgspec.Struct):
 
     name: str
     blobs: list[Blob]
-    mark: Mark = START
+    offset: int = 0
     """Behind the last good line that was read."""
+    chain: Chain = msgspec.field(default_factory=Chain)
     first: datetime | None = None
     last: datetime | None = None
     damage: str = ""
-    """What is wrong with the line behind the mark; the rest of the log is not read."""
+    """What is wrong with the line there; the rest of the log is not read."""
+
+    @property
+    def mark(self) -> Mark:
+        """How far it was read."""
+        return Mark(self.offset, self.chain.seq, self.chain.head, self.chain.log)
 
 
 class Merged:
@@ -73,7 +80,8 @@ class Merged:
         """
         with ThreadPoolExecutor(READERS) as pool:
             streams = [self._stream(writer, pool) for writer in self.writers]
-            for _, _, line in heapq.merge(*streams, key=lambda item: item[:2]):
+            # Lines themselves are never compared: no two writers have one name.
+            for _, _, line in heapq.merge(*streams):
                 yield line
         damaged = [writer for writer in self.writers if writer.damage]
         if damaged:
@@ -97,18 +105,18 @@ class Merged:
 
 
 def _lines(writer: Writer, mark: Mark, pieces: Iterator[bytes]) -> Iterator[tuple[datetime, str, Line]]:
-    writer.mark, writer.first, writer.last, writer.damage = mark, None, None, ""
     chain = Chain(mark.log, seq=mark.seq, head=mark.head)
-    offset = mark.offset
+    name, take, latest = writer.name, chain.take, _NEVER
+    writer.chain, writer.offset, writer.first, writer.last, writer.damage = chain, mark.offset, None, None, ""
     try:
         for raw in _split(pieces):
-            line = chain.take(raw)
-            offset += len(raw) + 1
+            line = take(raw)
+            writer.offset += len(raw) + 1
             # A clock that steps back must not take a writer's own lines out of their order.
-            writer.last = max(writer.last, line.time) if writer.last else line.time
-            writer.first = writer.first or line.time
-            writer.mark = Mark(offset, line.seq, line.hash, line.log)
-            yield writer.last, writer.name, line
+            if line.time > latest:
+                latest = writer.last = line.time
+                writer.first = writer.first or latest
+            yield latest, name, line
     except ChainError as error:
         writer.damage = str(error)
 
