@@ -20,6 +20,7 @@ from statemachine.errors import ProviderError, TunnelError, UserUnknownError
 INPUT_MOST: Final = MESSAGE_MOST - HEADER_SIZE
 CREDIT_STEP: Final = STREAM_WINDOW // 4
 STATUS_PIPE: Final = 128 + 13
+READS_A_TURN: Final = 8
 
 
 class _Output:
@@ -110,18 +111,21 @@ class Stream:
             raise MalformedError(f"packet {kind} from the helper")
 
     def _readable(self, _: int) -> None:
-        if self._source is None or self._credit <= 0 or not self._link.has_room:
-            self.update()
-            return
-        data = self._source.read(min(INPUT_MOST, self._credit))
-        if data is None:
-            return
-        if data:
+        for _turn in range(READS_A_TURN):
+            if self._source is None or self._credit <= 0 or not self._link.has_room:
+                return
+            wanted = min(INPUT_MOST, self._credit)
+            data = self._source.read(wanted)
+            if data is None:
+                return
+            if not data:
+                self._link.send(Type.STDIN_EOF, self.number)
+                self._close_source()
+                return
             self._credit -= len(data)
             self._link.send(Type.STDIN, self.number, data)
-        else:
-            self._link.send(Type.STDIN_EOF, self.number)
-            self._close_source()
+            if len(data) < wanted:
+                return
 
     def _close_source(self) -> None:
         if self._source is not None:

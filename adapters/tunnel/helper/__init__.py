@@ -1,0 +1,1 @@
+"""The container side of the tunnel: C sources and what compiles them."""
