@@ -91,10 +91,11 @@ def _option(option: Option, mode: Mode) -> _Node:
         node["required"] = True
     if option.password:
         node["password"] = True
-    if option.default_in(mode):
-        node["default"] = option.default_in(mode)
     if option.command:
+        # DevPod takes one of the two; the command falls back to the default itself.
         node["command"] = option.command
+    elif option.default_in(mode):
+        node["default"] = option.default_in(mode)
     if option.enum:
         node["enum"] = list(option.enum)
     if option.suggestions:

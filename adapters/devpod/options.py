@@ -54,6 +54,7 @@ TABLE: Final[tuple[Option, ...]] = (
         description="The resource group that holds the container groups; it is created when it is missing.",
         required=True,
         default="devpod-aci-rg",
+        command='printf "%s" "${AZURE_RESOURCE_GROUP:-devpod-aci-rg}"',
         pattern=p.RESOURCE_GROUP,
         check=v.resource_group,
         expected="1 to 90 letters, digits and -_.(), not ending in a dot",
@@ -64,6 +65,7 @@ TABLE: Final[tuple[Option, ...]] = (
         description="The Azure region, by its short name (`az account list-locations --query '[].name'`).",
         required=True,
         default="eastus",
+        command='printf "%s" "${AZURE_REGION:-eastus}"',
         suggestions=("eastus", "westus2", "westeurope", "northeurope", "southeastasia", "australiaeast"),
         pattern=p.REGION,
         expected="a region's short name like westeurope",
@@ -139,13 +141,16 @@ TABLE: Final[tuple[Option, ...]] = (
         name="AZURE_CLIENT_ID",
         group=SIGN_IN,
         description="The service principal's application (client) ID.",
+        command='printf "%s" "${AZURE_CLIENT_ID:-}"',
         pattern=p.GUID,
         expected=_GUID,
     ),
     Option(
         name="AZURE_CLIENT_SECRET",
         group=SIGN_IN,
-        description="The service principal's client secret.",
+        description="The service principal's client secret. Like every option it is kept in DevPod's own "
+        "configuration once it is set, or exported when the provider is added.",
+        command='printf "%s" "${AZURE_CLIENT_SECRET:-}"',
         password=True,
     ),
     Option(
@@ -351,6 +356,7 @@ TABLE: Final[tuple[Option, ...]] = (
         "DevPod's folders, which are deleted with the workspace.",
         pattern=p.LOCAL_PATH,
         expected="a path",
+        environment_only=True,
     ),
     Option(
         name="AZURE_AUTHORITY_HOST",
