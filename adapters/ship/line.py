@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from eventlog import layout
+from statemachine.errors import LogDamagedError
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -23,8 +24,13 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     hash: str
 
     def record(self) -> dict[str, Any]:
-        """Everything in the line, what only a newer version knows included."""
-        found: dict[str, Any] = msgspec.json.decode(self.raw)
+        """Everything in the line, what only a newer version knows included. Raises LogDamagedError."""
+        try:
+            found: dict[str, Any] = msgspec.json.decode(self.raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise LogDamagedError(
+                f"event {self.seq} of log {self.log} is no record of this program: {error}"
+            ) from error
         return found
 
 
@@ -41,8 +47,14 @@ class ChainError(Exception):
 
 
 class _Head(msgspec.Struct, gc=False):
+    """What every record has and an export cannot do without."""
+
+    id: str
     time: datetime
+    type: str
+    subject: str
     seq: int
+    source: str
 
 
 _head: Final = msgspec.json.Decoder(_Head).decode
@@ -63,6 +75,9 @@ class Chain:
             raise ChainError(self._why(raw))
         try:
             head = _head(raw)
+            # The parser steps over what it was not asked for, whatever bytes these are.
+            if not raw.isascii():
+                raw.decode()
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ChainError(f"is no record of this program: {error}") from error
         if head.seq != self.seq + 1:

@@ -12,7 +12,7 @@ import msgspec
 
 from adapters.ship.extras import need
 from adapters.ship.line import Line
-from statemachine.errors import LogError, OptionError, UnsupportedError, one_line
+from statemachine.errors import LogDamagedError, LogError, OptionError, UnsupportedError, one_line
 
 COLUMNS: Final = {
     "seq": "BIGINT",
@@ -74,9 +74,14 @@ def query(lines: Iterable[Line], sql: str) -> Answer:
     with tempfile.TemporaryDirectory(prefix="aci-audit-") as folder:
         file = Path(folder) / "events.jsonl"
         _spool(lines, file)
-        connection.read_json(str(file), columns=COLUMNS, format="newline_delimited", maximum_object_size=_CHUNK).create(
-            "log"
-        )
+        try:
+            table = connection.read_json(
+                str(file), columns=COLUMNS, format="newline_delimited", maximum_object_size=_CHUNK
+            )
+            table.create("log")
+        except duckdb.Error as error:
+            why = one_line(str(error)).partition(" Try setting")[0].replace(f'in file "{file}", ', "")
+            raise LogDamagedError(f"the log has what no record of this program has: {why}") from error
     connection.execute(VIEW)
     connection.execute("SET enable_external_access=false")
     connection.execute("SET lock_configuration=true")

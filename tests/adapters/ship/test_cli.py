@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from adapters.cli.main import run
-from tests.adapters.ship.logs import log_bytes, write
+from tests.adapters.ship.logs import chained, log_bytes, write
 
 ROOT = Path(__file__).parents[3]
 VERBS = ["export", "ship", "sql", "writers"]
@@ -134,3 +135,43 @@ def test_a_folder_of_copies_is_read_as_a_container_is(
     assert [(row["events"], row["chain"]) for row in rows] == [(5, "whole")] * 2
     assert run(["audit", "sql", "--from", str(tmp_path / "copies"), "--json", "SELECT count(*) n FROM events"]) == 0
     assert json.loads(capsys.readouterr().out) == {"n": 10}
+
+
+ODD = {
+    "a surrogate": {"data": {"x": 1}, "subject": "w"},
+    "bytes that are no text": {"data": {"x": "qqqq"}},
+    "no type": {"type": None},
+    "a time that is none": {"time": "yesterday"},
+    "a schema that is no number": {"schema": "x"},
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "--format", "cloudevents"],
+        ["export", "--format", "otlp-json"],
+        ["export", "--redact"],
+        ["sql", "SELECT count(*) FROM events"],
+        ["ship", "--otlp", "http://127.0.0.1:9"],
+    ],
+    ids=lambda arguments: "-".join(arguments[:3]),
+)
+def test_a_log_somebody_made_up_is_no_defect_of_ours(
+    log: Path, capsys: pytest.CaptureFixture[str], odd: str, arguments: list[str]
+) -> None:
+    data = chained([ODD[odd]])
+    if odd == "a surrogate":
+        data = resealed(data.replace(b'{"x":1}', b'{"x":"\\ud800"}'))
+    if odd == "bytes that are no text":
+        data = resealed(data.replace(b"qqqq", b"\xff\xfe\xfd\xfc"))
+    write(log, data)
+    assert run(["audit", *arguments]) in (0, 79, 86)
+    assert len(capsys.readouterr().err.splitlines()) <= 1
+
+
+def resealed(line: bytes) -> bytes:
+    """A line with the hash of its present bytes."""
+    body = line[: line.rindex(b',"hash":"')] + b"}"
+    return body[:-1] + f',"hash":"{sha256(body).hexdigest()}"}}\n'.encode()
