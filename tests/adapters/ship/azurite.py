@@ -45,14 +45,16 @@ def installed() -> Path | str:
 
 
 @contextmanager
-def running(start: Path, log: Path) -> Iterator[str]:
-    """The address of an Azurite that keeps everything in memory."""
+def running(start: Path, log: Path, tls: Path | None = None) -> Iterator[str]:
+    """The address of an Azurite that keeps everything in memory; with a certificate it takes Entra ID's tokens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = ["node", str(start), "--inMemoryPersistence", "--blobHost", "127.0.0.1", "--blobPort", str(port)]
     # The SDK may be newer than the newest version of the protocol that Azurite knows of.
     command += ["--skipApiVersionCheck", "--disableTelemetry", "--silent"]
+    if tls is not None:
+        command += ["--cert", str(tls), "--key", str(tls), "--oauth", "basic"]
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, cwd=log.parent)
         try:
@@ -61,7 +63,7 @@ def running(start: Path, log: Path) -> Iterator[str]:
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < until, log.read_text()
                 time.sleep(0.05)
-            yield f"http://127.0.0.1:{port}/{ACCOUNT}"
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{port}/{ACCOUNT}"
         finally:
             process.kill()
             process.wait()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,7 @@ from eventlog import Record
 from statemachine.errors import NameRefusedError
 from tests.adapters.ship import azurite
 from tests.adapters.ship.logs import log_bytes, write
+from tests.adapters.ship.tls import certificate
 
 ROOT = Path(__file__).parents[3]
 DATA = log_bytes(60)
@@ -82,6 +86,53 @@ def test_a_blob_of_another_kind_is_named(container: str, log: Path) -> None:
         client.upload_blob(name, DATA[: DATA.index(b"\n") + 1])
     with pytest.raises(NameRefusedError, match="append blob"):
         ship(LocalLog(log), store)
+
+
+def token(**claims: object) -> str:
+    """What Entra ID would sign; Azurite looks at the claims alone."""
+    now = int(time.time())
+    said = {"aud": "https://storage.azure.com", "iss": "https://sts.windows.net/t/", "iat": now, "nbf": now - 60}
+    parts = ({"alg": "RS256", "typ": "JWT"}, said | {"exp": now + 3600} | claims, {})
+    return ".".join(urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
+
+
+def test_a_token_lets_in_over_tls(
+    account: str, tmp_path: Path, log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of the way from the command line, but for who hands out the token."""
+    from azure.core.credentials import AccessTokenInfo
+    from azure.storage.blob import ContainerClient
+
+    from adapters.azure.credentials import Credential
+
+    asked: list[str] = []
+
+    class Source:
+        def get_token_info(self, *scopes: str, options: object = None) -> AccessTokenInfo:
+            asked.extend(scopes)
+            return AccessTokenInfo(token(), int(time.time()) + 3600)
+
+    monkeypatch.setattr(Credential, "_build", lambda _self: Source())
+    monkeypatch.setenv("AZURE_STORAGE_KEY", "")
+    start = azurite.installed()
+    assert isinstance(start, Path)
+    pem = certificate(tmp_path)
+    with azurite.running(start, tmp_path / "azurite.log", pem) as address:
+        url = f"{address}/logs"
+        credential = {"account_name": azurite.ACCOUNT, "account_key": azurite.KEY}
+        with ContainerClient.from_container_url(url, credential=credential, connection_verify=str(pem)) as client:
+            client.create_container()
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        assert run(["audit", "ship", "--blob", url]) == 79
+        assert "is not trusted" in capsys.readouterr().err
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
+        assert run(["audit", "ship", "--blob", url]) == 0
+        assert "60 events" in capsys.readouterr().out
+        assert set(asked) == {"https://storage.azure.com/.default"}
+        monkeypatch.setattr(Source, "get_token_info", lambda *_, **__: AccessTokenInfo(token(aud="x"), 2**33))
+        assert run(["audit", "ship", "--blob", url]) == 71
+        assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

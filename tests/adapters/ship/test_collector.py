@@ -24,6 +24,7 @@ from statemachine.errors import OptionError, ProviderError
 from statemachine.secret import MASK
 from tests.adapters.ship.collectors import Double, collecting
 from tests.adapters.ship.logs import log_bytes, write
+from tests.adapters.ship.tls import certificate
 
 ROOT = Path(__file__).parents[3]
 COUNT = 2 * RECORDS + 76
@@ -185,35 +186,6 @@ def test_killed_it_goes_on_and_at_most_one_batch_comes_twice(collector: Double, 
         p.value.string_value for record in collector.records for p in record.attributes if p.key == "log.record.uid"
     ]
     assert len(set(uids)) == 400
-
-
-def certificate(folder: Path) -> Path:
-    """A certificate of its own authority for this computer, with its key in the same file."""
-    import ipaddress
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return write(folder / "tls.pem", private + made.public_bytes(serialization.Encoding.PEM))
 
 
 def test_tls_is_checked(
