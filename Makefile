@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench bench-eventlog bench-tunnel dist helper manifests docs format clean test-packages
+.PHONY: demo test check bench bench-eventlog bench-tunnel bench-ship dist helper manifests docs format clean test-packages
 
 demo: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/devpod-provider-aci-emulator run -- sh tools/demo.sh
@@ -18,13 +18,18 @@ check: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	$(BIN)/python -m tools.bench
+	$(BIN)/python -m tools.bench_startup
+	$(BIN)/python -m tools.bench_eventlog --quick
+	$(BIN)/python -m tools.bench_tunnel --quick
 
 bench-eventlog: $(READY)
 	$(BIN)/python -m tools.bench_eventlog
 
 bench-tunnel: $(READY) helper
 	$(BIN)/python -m tools.bench_tunnel
+
+bench-ship: $(READY)
+	$(BIN)/python -m tools.bench_ship
 
 dist: $(READY)
 	$(BIN)/python -m pip install --quiet build
