@@ -65,6 +65,7 @@ class _Conversation:
         self._on_event = on_event
         self._nonce = shelltext.Nonce()
         self._heard = bytearray()
+        self._typed: list[bytes] = []
         self._answered = False
 
     def run(self) -> Ready:
@@ -78,6 +79,7 @@ class _Conversation:
     def _ask(self, line: bytes, answers: list[bytes], seconds: float) -> bytes:
         """Type a line and wait for one of the answers."""
         began = time.monotonic()
+        self._typed.append(line)
         self._channel.send(line, LINE_MESSAGE)
         if not self._answered:  # some shells throw away what is typed while they start
             try:
@@ -110,7 +112,7 @@ class _Conversation:
                 self._explain_close(closed)
 
     def _explain_close(self, closed: ChannelClosedError) -> NoReturn:
-        text = quoted(bytes(self._heard))
+        text = self._printed()
         if closed.code == 1006 and (self._answered or not text):
             raise CutShortError(f"the exec session broke before the helper spoke ({closed})") from closed
         if self._nonce.said("have") in self._heard or self._answered:
@@ -127,8 +129,15 @@ class _Conversation:
             raise NoShellError(f"/bin/sh could not be used ({closed}): {text}") from closed
         raise ExecRefusedError(f"the exec session was closed before a process ran ({closed})") from closed
 
+    def _printed(self) -> str:
+        """What the other end said, without the echo of what we typed."""
+        heard = bytes(self._heard)
+        for line in self._typed:
+            heard = heard.replace(line.strip(), b"")
+        return quoted(heard)
+
     def _give_up(self, what: str) -> NoReturn:
-        text = quoted(bytes(self._heard))
+        text = self._printed()
         raise NoShellError(f"/bin/sh {what}" + (f"; it printed: {text}" if text else "; it printed nothing"))
 
     def _ready(self) -> Ready:

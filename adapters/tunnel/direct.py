@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from adapters.tunnel import helperfile, messages
 from adapters.tunnel.loop import Loop
 from adapters.tunnel.session import Session
 from adapters.tunnel.signals import ENDING_SIGNALS, signals_noted
 from adapters.tunnel.spec import CommandSpec, ExecOpener, OnEvent, Tuning, ignore_event
 from adapters.tunnel.stream import Stream
+from adapters.tunnel.terminal import terminal_given_over
 from statemachine.errors import ProviderError
+
 
 def run_command(
     spec: CommandSpec,
@@ -37,11 +41,21 @@ def run_command(
 
     order = messages.encode_open(spec)
     session = Session(
-        loop, opener, helperfile.load_helper(), tuning or Tuning(), ca_file, on_event, lambda _: None
-    )  # fmt: skip
+        loop,
+        opener,
+        helperfile.load_helper(),
+        tuning=tuning or Tuning(),
+        ca_file=ca_file,
+        on_event=on_event,
+        on_lost=lambda _: None,
+    )
     try:
-        with signals_noted(loop, caught, ENDING_SIGNALS):
-            session.open(order, (stdin, stdout, stderr), ended)
+        with signals_noted(loop, caught, ENDING_SIGNALS), contextlib.ExitStack() as stack:
+            stream = session.open(order, (stdin, stdout, stderr), ended)
+            if spec.tty is not None:
+                stack.enter_context(
+                    terminal_given_over(stdin, loop, lambda size: stream.resize(size.rows, size.columns))
+                )
             session.start()
             while not results:
                 session.step()

@@ -48,7 +48,7 @@ def hold(
             return
         if detach:
             _detach()
-        holder = _Holder(socket_path, opener, idle_seconds, ca_file, on_event, tuning)
+        holder = _Holder(socket_path, opener, idle=idle_seconds, ca_file=ca_file, on_event=on_event, tuning=tuning)
         try:
             holder.serve()
         finally:
@@ -113,7 +113,7 @@ class _Client:
 
 class _Holder:
     def __init__(
-        self, path: Path, opener: ExecOpener, idle: float, ca_file: str | None, on_event: OnEvent, tuning: Tuning
+        self, path: Path, opener: ExecOpener, *, idle: float, ca_file: str | None, on_event: OnEvent, tuning: Tuning
     ) -> None:
         self._path = path
         self._opener = opener
@@ -135,7 +135,7 @@ class _Holder:
         finally:
             os.umask(before)
         self._listener.listen(BACKLOG)
-        self._listener.setblocking(False)
+        self._listener.settimeout(0)
         self._loop.watch(self._listener.fileno(), select.POLLIN, self._accept)
         self._check_idle()
 
@@ -179,7 +179,7 @@ class _Holder:
             if not local.peer_is_us(sock):
                 sock.close()
                 return
-            sock.setblocking(False)
+            sock.settimeout(0)
             client = _Client(sock)
             self._clients.add(client)
             self._loop.watch(sock.fileno(), select.POLLIN, lambda _: self._heard(client))
@@ -249,7 +249,13 @@ class _Holder:
     def _ensure_session(self) -> Session:
         if self._session is None:
             self._session = Session(
-                self._loop, self._opener, load_helper(), self._tuning, self._ca_file, self._event, self._lost
+                self._loop,
+                self._opener,
+                load_helper(),
+                tuning=self._tuning,
+                ca_file=self._ca_file,
+                on_event=self._event,
+                on_lost=self._lost,
             )
             self._session.start()
         return self._session

@@ -184,7 +184,8 @@ class Link:
             self._write(pack(Type.PING, 0, 0, b"\0" * 8))
 
     def _write(self, data: bytes) -> None:
-        assert self._sender is not None
+        if self._sender is None:
+            return
         self._spoke = time.monotonic()
         if self._armour is not Armour.RAW:
             data = armour.encode(self._armour, self._bad, data)
@@ -235,9 +236,8 @@ class Link:
 
     def _attach(self, bad: bytes) -> None:
         """The helper's probe has arrived: introduce ourselves, and let our own probe follow."""
-        assert self._sender is not None
         self._parser.probing = False
-        if self._attached:
+        if self._attached or self._sender is None:
             return  # the helper greeted twice before it heard us
         self._attached = True
         self._parser.lenient = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import os
@@ -72,9 +73,7 @@ class Loop:
         os.close(wake)
 
     def _woken(self, _: int) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.read(self._wake_read, 4096)
-        except BlockingIOError:
-            pass
         while self._soon:
             self._soon.popleft()()

@@ -172,5 +172,3 @@ class Parser:
         if end == len(self._buffer):
             return None, at
         return Pad(end - at - 1), end
-
-

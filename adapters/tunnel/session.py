@@ -41,6 +41,7 @@ class Session:
         loop: Loop,
         opener: ExecOpener,
         helper: Helper,
+        *,
         tuning: Tuning,
         ca_file: str | None,
         on_event: OnEvent,
@@ -84,16 +85,17 @@ class Session:
 
     def step(self) -> None:
         """Serve what comes next."""
-        for stream in list(self.streams.values()):
-            stream.update()
         channel = self._channel
         if channel is not None:
             channel.flush()
             if channel.pending:
                 self._readable(select.POLLIN)
-            if self._channel is channel:
-                events = select.POLLIN | (select.POLLOUT if channel.wants_write else 0)
-                self._loop.watch(channel.fileno(), events, self._readable)
+        # After the flush: it is what makes room for more input.
+        for stream in list(self.streams.values()):
+            stream.update()
+        if channel is not None and self._channel is channel:
+            events = select.POLLIN | (select.POLLOUT if channel.wants_write else 0)
+            self._loop.watch(channel.fileno(), events, self._readable)
         self._loop.step()
 
     def close(self) -> None:
@@ -191,8 +193,8 @@ class Session:
         self._try_again(TunnelLostError(why))
 
     def _try_again(self, why: ProviderError) -> None:
-        assert self._broken_at is not None
-        waited = time.monotonic() - self._broken_at
+        now = time.monotonic()
+        waited = now - (self._broken_at or now)
         pause = min(self._tuning.backoff_first * 2**self._attempt, self._tuning.backoff_most)
         if waited + pause > self._tuning.resume:
             self._lose(TunnelLostError(f"the session broke and was not resumed within {waited:.0f} s: {why.message}"))

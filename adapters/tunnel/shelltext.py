@@ -66,11 +66,11 @@ def upload_line(build: str, digest: str, nonce: Nonce) -> bytes:
         f" e=$(({nonce.first}+{nonce.second}));for d in {PLACES};do p={_FOLDER};t=$p/{nonce.word};"
         '(umask 77;mkdir "$p") 2>/dev/null;[ -O "$p" ]&&[ -d "$p" ]||continue;[ -h "$p" ]&&continue;'
         '(echo :>"$t"&&chmod 700 "$t"&&"$t") 2>/dev/null||{ rm -f "$t" 2>/dev/null;continue;};'
-        'echo "[devpod-aci:send:$e]";while IFS= read -r l&&[ "$l" != . ];do printf "$l";done>"$t";'
+        'echo "[devpod-aci:send:$e]";while IFS= read -r l&&case $l in .)false;;esac;do printf "$l";done>"$t";'
         f'"$t" check {digest} 2>/dev/null||{{ rm -f "$t";echo "[devpod-aci:bad:$e]";continue;}};'
         f'mv -f "$t" "$p/{build}"&&t=$p/{build};exec "$t" relay {nonce.word};done;echo "[devpod-aci:none:$e]"\n'
     )
-    return line.encode("ascii").replace(b'[ "$l" != . ]', b'case $l in .)false;;esac')
+    return line.encode("ascii")
 
 
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ,:;=+_@#^~/<>[]{}()|&*?$")

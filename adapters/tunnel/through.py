@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import socket
@@ -13,7 +14,8 @@ from typing import Any, Final
 from adapters.tunnel import local, messages
 from adapters.tunnel.loop import Loop
 from adapters.tunnel.signals import ENDING_SIGNALS, signals_noted
-from adapters.tunnel.spec import CommandSpec, OnEvent, ignore_event
+from adapters.tunnel.spec import CommandSpec, OnEvent, TtySize, ignore_event
+from adapters.tunnel.terminal import terminal_given_over
 from statemachine.errors import ProviderError, TunnelError, TunnelLostError
 
 START_SECONDS: Final = 20.0
@@ -40,7 +42,7 @@ def run_through_holder(
     order = messages.encode_open(spec)
     for attempt in range(ATTEMPTS):
         with _connect(socket_path, spawn, start_seconds) as sock:
-            result = _Request(sock, on_event).run(order, (stdin, stdout, stderr))
+            result = _Request(sock, on_event).run(order, (stdin, stdout, stderr), terminal=spec.tty is not None)
         if isinstance(result, ProviderError):
             raise result
         if result is not None:
@@ -91,7 +93,7 @@ class _Request:
         self._done = False
         self._result: int | ProviderError | None = None
 
-    def run(self, order: bytes, fds: tuple[int, int, int]) -> int | ProviderError | None:
+    def run(self, order: bytes, fds: tuple[int, int, int], *, terminal: bool) -> int | ProviderError | None:
         """The result; None when the holder went away before it took the command."""
         try:
             local.send_request(self._sock, order, fds)
@@ -100,7 +102,9 @@ class _Request:
         loop = Loop()
         try:
             loop.watch(self._sock.fileno(), select.POLLIN, self._heard)
-            with signals_noted(loop, self._caught, ENDING_SIGNALS):
+            with signals_noted(loop, self._caught, ENDING_SIGNALS), contextlib.ExitStack() as stack:
+                if terminal:
+                    stack.enter_context(terminal_given_over(fds[0], loop, self._resized))
                 while not self._done:
                     loop.step()
         finally:
@@ -110,6 +114,10 @@ class _Request:
     def _caught(self, number: int) -> None:
         # Closing the socket is how the holder learns; it ends the command in the container.
         self._finish(128 + number)
+
+    def _resized(self, size: TtySize) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.sendall(local.line({"size": [size.rows, size.columns]}))
 
     def _finish(self, result: int | ProviderError | None) -> None:
         if not self._done:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import socket
 import time
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -46,8 +46,8 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
             ) from problem
     paths = ssl.get_default_verify_paths()
     # The stubs say str, but each is None where the path does not exist.
-    known = [path for path in (paths.cafile, paths.capath) if path and (os.path.isfile(path) or os.listdir(path))]
-    if not known:
+    known = [Path(name) for name in (paths.cafile, paths.capath) if name]
+    if not any(path.is_file() or any(path.iterdir()) for path in known):
         import certifi
 
         return ssl.create_default_context(cafile=certifi.where())
@@ -122,7 +122,7 @@ class Channel:
                 sock = _start_tls(sock, host, port, ca_file, timeout)
             protocol = ClientProtocol(parse_uri(uri), max_size=None)
             channel = cls(sock, protocol)
-            sock.setblocking(False)
+            sock.settimeout(0)
             protocol.send_request(protocol.connect())
             channel._collect()
             while not channel._upgraded and protocol.handshake_exc is None:
@@ -140,9 +140,11 @@ class Channel:
         if problem is not None:
             sock.close()
             said = " ".join(str(problem).split())
-            kind = ExecRefusedError if isinstance(problem, InvalidHandshake) and not isinstance(
-                problem, InvalidMessage
-            ) else TunnelUnreachableError
+            kind = (
+                ExecRefusedError
+                if isinstance(problem, InvalidHandshake) and not isinstance(problem, InvalidMessage)
+                else TunnelUnreachableError
+            )
             raise kind(f"{host}:{port} refused the WebSocket: {said}")
         return channel
 

@@ -75,7 +75,7 @@ def harness(tmp_path_factory):
 
 
 def test_the_helper_reads_the_same_vectors_under_sanitizers(harness):
-    done = subprocess.run([harness, HERE / "vectors.txt"], capture_output=True, text=True)
+    done = subprocess.run([harness, HERE / "vectors.txt"], capture_output=True, text=True, check=False)
     assert done.stdout == f"{len(VECTORS)} vectors hold\n", done.stdout + done.stderr
 
 

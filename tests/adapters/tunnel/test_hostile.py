@@ -97,7 +97,7 @@ def test_a_banner_and_a_greeting_are_no_obstacle(endpoint, captured):
 
 
 def test_a_container_that_has_ended(endpoint, captured):
-    with pytest.raises(ExecRefusedError, match="has ended.*1011"):
+    with pytest.raises(ExecRefusedError, match=r"has ended.*1011"):
         trial(endpoint(close_with=1011), captured)
 
 
@@ -196,7 +196,7 @@ def test_a_helper_that_was_replaced_is_healed_or_named(endpoint, captured):
 
 def test_a_helper_that_is_not_what_was_built(tmp_path):
     (tmp_path / helperfile.NAME).write_bytes(b"ELF")
-    with pytest.raises(HelperMismatchError, match="not built.*make helper"):
+    with pytest.raises(HelperMismatchError, match=r"not built.*make helper"):
         helperfile.read(tmp_path)
     (tmp_path / f"{helperfile.NAME}.sha256").write_text("00" * 32)
     with pytest.raises(HelperMismatchError, match="was built as 0000"):
