@@ -6,7 +6,7 @@ from __future__ import annotations
 import hmac
 import uuid
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import web
 
@@ -93,7 +93,9 @@ def issuer(call: Call) -> str:
 def audience(call: Call, resource: str) -> str | None:
     """The audience a resource stands for, or None when the tenant does not know it."""
     plain = resource.rstrip("/")
-    return plain if plain in (*ARM_AUDIENCES, *OTHER_AUDIENCES, call.base) else None
+    # The metadata endpoint has a port of its own, so ARM's address there is not the one the client used.
+    ours = urlsplit(plain).scheme == "https" and urlsplit(plain).hostname == call.emulator.settings.host
+    return plain if ours or plain in (*ARM_AUDIENCES, *OTHER_AUDIENCES, call.base) else None
 
 
 async def token(call: Call) -> web.StreamResponse:
