@@ -1,11 +1,11 @@
-"""command: run DevPod's command in the container with its stdin, stdout, stderr and exit status intact."""
+"""command, shell: run something in the container with its stdin, stdout, stderr and exit status intact."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import click
@@ -16,6 +16,9 @@ from statemachine.errors import OptionError, ProviderError
 from statemachine.fold import Workspace
 from statemachine.lifecycle import close_command, failure_of, open_command
 
+if TYPE_CHECKING:
+    from adapters.tunnel import TtySize
+
 PURPOSES: Final = (
     ("helper ssh-server", "ssh-server"),
     ('echo "ping"', "inject"),
@@ -25,11 +28,31 @@ PURPOSES: Final = (
 """Words in the texts DevPod sends (pkg/inject, pkg/agent) and what they are there for."""
 
 
+SHELL: Final = "if command -v bash >/dev/null 2>&1; then exec bash -l; else exec sh -l; fi"
+
+
 @click.command()
 def command() -> int:
     """Run COMMAND (or DEVCONTAINER_COMMAND as DEVCONTAINER_USER) in the container; exits as it does."""
     current = session()
     text, user = _asked(current.environ)
+    purpose = next((purpose for words, purpose in PURPOSES if words in text), "")
+    return _recorded(current, text, user, purpose, terminal=False)
+
+
+@click.command()
+@click.option("--user", default="", help="Who to be in the container; the image's own user if not given.")
+@click.argument("words", nargs=-1, metavar="[COMMAND]...")
+def shell(user: str, words: tuple[str, ...]) -> int:
+    """Open an interactive shell in the container, or run COMMAND there, with a real terminal."""
+    import shlex
+    import sys
+
+    return _recorded(session(), shlex.join(words) or SHELL, user, "shell", terminal=sys.stdin.isatty())
+
+
+def _recorded(current: Session, text: str, user: str, purpose: str, *, terminal: bool) -> int:
+    """Run ``text`` between its CommandOpened and its CommandClosed."""
     identifier = str(uuid4())
     raw = os.fsencode(text)
 
@@ -40,12 +63,12 @@ def command() -> int:
             user=user,
             sha256=hashlib.sha256(raw).hexdigest(),
             size=len(raw),
-            purpose=next((purpose for words, purpose in PURPOSES if words in text), ""),
+            purpose=purpose,
         )
 
     workspace = open_command(current.subject, current.world, opened)
     try:
-        status = _through_tunnel(current, workspace, text, user)
+        status = _through_tunnel(current, workspace, text, user, terminal=terminal)
     except ProviderError as error:
         _close(current, e.CommandClosed(command=identifier, reason="failed", failure=failure_of(error)))
         raise
@@ -62,10 +85,10 @@ def _asked(environ: Mapping[str, str]) -> tuple[str, str]:
     return text, environ.get("DEVCONTAINER_USER", "") if container else ""
 
 
-def _through_tunnel(current: Session, workspace: Workspace, text: str, user: str) -> int:
+def _through_tunnel(current: Session, workspace: Workspace, text: str, user: str, *, terminal: bool) -> int:
     from adapters.tunnel import CommandSpec, ExecEndpoint
 
-    spec = CommandSpec(command=text, user=user)
+    spec = CommandSpec(command=text, user=user, tty=_size() if terminal else None)
     if current.settings.tunnel_idle > 0 and os.name == "posix":
         from adapters.cli.sockets import holder_socket, spawn_holder
         from adapters.tunnel import run_through_holder
@@ -89,6 +112,13 @@ def _through_tunnel(current: Session, workspace: Workspace, text: str, user: str
     return run_command(
         spec, opener, stdin=0, stdout=1, stderr=2, ca_file=ca_file(current.environ), on_event=current.trace
     )
+
+
+def _size() -> TtySize:
+    from adapters.tunnel import TtySize
+
+    size = os.get_terminal_size(0)
+    return TtySize(rows=size.lines, columns=size.columns)
 
 
 def _close(current: Session, closed: e.CommandClosed) -> None:
