@@ -133,7 +133,9 @@ class _Conversation:
         """What the other end said, without the echo of what we typed."""
         heard = bytes(self._heard)
         for line in self._typed:
-            heard = heard.replace(line.strip(), b"")
+            # Message by message: the shell's own words may stand between two of them.
+            for at in range(0, len(line), LINE_MESSAGE):
+                heard = heard.replace(line[at : at + LINE_MESSAGE].strip(), b"", 1)
         return quoted(heard)
 
     def _give_up(self, what: str) -> NoReturn:

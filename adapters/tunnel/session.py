@@ -167,8 +167,9 @@ class Session:
             self._attempt = 0
 
     def _feed(self, received: list[bytes | bytearray]) -> None:
-        for data in received:
-            self.link.feed(data)
+        # Terminals give small pieces: a packet is looked for once, not once for each.
+        if received:
+            self.link.feed(received[0] if len(received) == 1 else b"".join(received))
 
     def _guard(self, action: Callable[[], object]) -> None:
         try:

@@ -20,7 +20,7 @@ from statemachine.errors import ProviderError, TunnelError, UserUnknownError
 INPUT_MOST: Final = MESSAGE_MOST - HEADER_SIZE
 CREDIT_STEP: Final = STREAM_WINDOW // 4
 STATUS_PIPE: Final = 128 + 13
-READS_A_TURN: Final = 8
+PACKETS_A_TURN: Final = 4
 
 
 class _Output:
@@ -111,21 +111,18 @@ class Stream:
             raise MalformedError(f"packet {kind} from the helper")
 
     def _readable(self, _: int) -> None:
-        for _turn in range(READS_A_TURN):
-            if self._source is None or self._credit <= 0 or not self._link.has_room:
-                return
-            wanted = min(INPUT_MOST, self._credit)
-            data = self._source.read(wanted)
-            if data is None:
-                return
-            if not data:
-                self._link.send(Type.STDIN_EOF, self.number)
-                self._close_source()
-                return
-            self._credit -= len(data)
-            self._link.send(Type.STDIN, self.number, data)
-            if len(data) < wanted:
-                return
+        if self._source is None or self._credit <= 0 or not self._link.has_room:
+            return
+        data = self._source.read(min(INPUT_MOST * PACKETS_A_TURN, self._credit))
+        if data is None:
+            return
+        if not data:
+            self._link.send(Type.STDIN_EOF, self.number)
+            self._close_source()
+            return
+        self._credit -= len(data)
+        for at in range(0, len(data), INPUT_MOST):
+            self._link.send(Type.STDIN, self.number, data[at : at + INPUT_MOST])
 
     def _close_source(self) -> None:
         if self._source is not None:

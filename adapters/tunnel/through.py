@@ -24,11 +24,17 @@ STOP_SECONDS: Final = 10.0
 _PAUSE: Final = 0.02
 
 
+Ended = Callable[[], str | None]
+"""What a holder that failed said; None while it lives, and when it left its place to another."""
+Spawn = Callable[[], Ended | None]
+"""Starts a process that calls ``hold``."""
+
+
 def run_through_holder(
     spec: CommandSpec,
     socket_path: Path,
     *,
-    spawn: Callable[[], None],
+    spawn: Spawn,
     stdin: int,
     stdout: int,
     stderr: int,
@@ -37,7 +43,7 @@ def run_through_holder(
 ) -> int:
     """As ``run_command``, but over the session of the holder at ``socket_path``.
 
-    ``spawn`` starts a process that calls ``hold``; it is called when nobody answers at the socket.
+    ``spawn`` is called when nobody answers at the socket.
     """
     order = messages.encode_open(spec)
     for attempt in range(ATTEMPTS):
@@ -67,17 +73,20 @@ def stop_holder(socket_path: Path) -> bool:
     return True
 
 
-def _connect(path: Path, spawn: Callable[[], None], seconds: float) -> socket.socket:
+def _connect(path: Path, spawn: Spawn, seconds: float) -> socket.socket:
     sock = local.connect(path)
     if sock is not None:
         return sock
-    spawn()
+    ended = spawn()
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         time.sleep(_PAUSE)
         sock = local.connect(path)
         if sock is not None:
             return sock
+        said = ended() if ended else None
+        if said is not None:
+            raise TunnelError(f"the tunnel's holder ended at its start: {said}")
     raise TunnelError(
         f"the tunnel's holder did not start in {seconds:g} s",
         remedy="Set DEVPOD_DEBUG=true, or turn the holder off with ACI_TUNNEL_IDLE=0.",

@@ -98,6 +98,9 @@ class Channel:
     """An open WebSocket. ``receive`` and ``flush`` never wait; ``wait`` does, for the bootstrap."""
 
     def __init__(self, sock: socket.socket, protocol: ClientProtocol) -> None:
+        from websockets.protocol import State
+
+        self._open_state = State.OPEN
         self._sock = sock
         self._protocol = protocol
         self._queue: deque[memoryview] = deque()
@@ -159,13 +162,10 @@ class Channel:
 
     def send(self, data: bytes, size: int) -> None:
         """Queue ``data`` as binary messages of at most ``size`` bytes."""
-        from websockets.exceptions import InvalidState
-
-        try:
-            for at in range(0, len(data), size):
-                self._protocol.send_binary(data if len(data) <= size else data[at : at + size])
-        except InvalidState:
+        if self._protocol.state is not self._open_state:
             return  # the other end has begun to close: receive will say so
+        for at in range(0, len(data), size):
+            self._protocol.send_binary(data if len(data) <= size else data[at : at + size])
         self._collect()
 
     def send_text(self, text: str) -> None:

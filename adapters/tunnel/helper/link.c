@@ -39,7 +39,7 @@ static void greet(struct link *link) {
     line = must_resize(line, size + probe_size);
     memcpy(line + size, probe, probe_size);
     free(probe);
-    free(packet);
+    packet_free(packet);
     link->writing = link->encoded = line;
     link->writing_size = size + probe_size;
     link->written = 0;
@@ -94,7 +94,7 @@ void link_sweep(void) {
         while (link->urgent != NULL) {
             struct packet *packet = link->urgent;
             link->urgent = packet->next;
-            free(packet);
+            packet_free(packet);
         }
         parser_free(&link->parser);
         surroundings_free(&link->around);
@@ -177,7 +177,7 @@ static void on_packet(void *context, struct packet *packet) {
         fine = session_receive(link->session, packet);
     } else {
         fine = understand(link, packet);
-        free(packet);
+        packet_free(packet);
     }
     if (!fine) link_drop(link);
 }
@@ -226,7 +226,7 @@ static bool load(struct link *link) {
         link->encoded = armour_encode(link->armour, &link->bad, packet->bytes, packet->size, &link->writing_size);
         link->writing = link->encoded;
     }
-    if (own) free(packet);
+    if (own) packet_free(packet);
     return true;
 }
 
@@ -240,7 +240,7 @@ void link_write(struct link *link) {
         }
         link->written += (size_t)count;
         link->spoke = now_ms();
-        if (link->written < link->writing_size) continue;
+        if (link->written < link->writing_size) return; /* full: another attempt now would only say so */
         finish_writing(link);
         if (link->writing_numbered) session_sent(link->session);
     }

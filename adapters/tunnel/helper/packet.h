@@ -44,11 +44,14 @@ enum { PACKET_MORE = 1 }; /* flag of OPEN: another part follows */
 struct packet {
     struct packet *next;
     size_t size;  /* header and payload */
+    bool large;   /* has room for the largest payload */
     size_t taken; /* payload bytes a slow consumer has taken already */
     uint8_t bytes[];
 };
 
+/* Large ones come from and go to a small pool: the allocator would map and unmap memory for each. */
 struct packet *packet_new(uint8_t type, uint32_t stream, const void *payload, size_t length);
+void packet_free(struct packet *packet);
 
 static inline uint8_t packet_type(const struct packet *packet) { return packet->bytes[1]; }
 static inline uint8_t packet_flags(const struct packet *packet) { return packet->bytes[2]; }

@@ -6,7 +6,7 @@
 #include "util.h"
 
 void parser_reset(struct parser *parser, bool lenient) {
-    free(parser->packet);
+    packet_free(parser->packet);
     memset(parser, 0, sizeof *parser);
     parser->lenient = lenient;
 }
@@ -14,7 +14,7 @@ void parser_reset(struct parser *parser, bool lenient) {
 void parser_free(struct parser *parser) { parser_reset(parser, true); }
 
 static void restart(struct parser *parser) {
-    free(parser->packet);
+    packet_free(parser->packet);
     parser->packet = NULL;
     parser->state = AT_START;
     parser->have = 0;
@@ -56,7 +56,7 @@ static bool deliver(struct parser *parser, const struct parser_events *events, v
     parser->packet = NULL;
     restart(parser);
     if (!packet_intact(packet)) {
-        free(packet);
+        packet_free(packet);
         return false;
     }
     events->packet(context, packet);

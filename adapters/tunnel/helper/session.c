@@ -43,7 +43,7 @@ bool session_has_room(const struct session *session) {
 bool session_receive(struct session *session, struct packet *packet) {
     int32_t ahead = (int32_t)(packet_number(packet) - session->receive_next);
     if (ahead != 0) {
-        free(packet);
+        packet_free(packet);
         return ahead < 0; /* behind: a repeat of what arrived; ahead: something is missing */
     }
     session->receive_next++;
@@ -57,7 +57,7 @@ static void forget_first(struct session *session) {
     session->kept = packet->next;
     if (session->kept == NULL) session->kept_end = NULL;
     session->kept_bytes -= packet->size;
-    free(packet);
+    packet_free(packet);
 }
 
 bool session_acknowledge(struct session *session, uint32_t next) {

@@ -34,7 +34,7 @@ static void drop_queue(struct stream *stream) {
     while (stream->queue != NULL) {
         struct packet *packet = stream->queue;
         stream->queue = packet->next;
-        free(packet);
+        packet_free(packet);
     }
     stream->queue_end = NULL;
     stream->queue_bytes = 0;
@@ -113,12 +113,12 @@ static void take_opening(struct stream *stream, struct packet *packet) {
 static bool take_input(struct stream *stream, struct packet *packet) {
     size_t length = packet_length(packet);
     if (stream->in < 0 || length == 0) {
-        free(packet);
+        packet_free(packet);
         return true;
     }
     /* The other end sends no more than it was given credit for; if it does, it is not ours. */
     if (stream->queue_bytes + length > STREAM_WINDOW) {
-        free(packet);
+        packet_free(packet);
         return false;
     }
     packet->next = NULL;
@@ -184,7 +184,7 @@ bool stream_receive(struct session *session, struct packet *packet) {
     } else if (stream != NULL) {
         fine = take_control(stream, packet);
     } /* else: the command ended while this was under way */
-    free(packet);
+    packet_free(packet);
     return fine;
 }
 
@@ -283,7 +283,7 @@ void stream_in_ready(struct stream *stream, short events) {
         if ((size_t)count < left) continue;
         stream->queue = packet->next;
         if (stream->queue == NULL) stream->queue_end = NULL;
-        free(packet);
+        packet_free(packet);
         return_credit(stream);
     }
     if (stream->in < 0) return;

@@ -32,7 +32,7 @@ static void on_packet(void *context, struct packet *packet) {
     snprintf(text, sizeof text, " %u:%u:", packet_type(packet), packet_number(packet));
     say(text);
     say_hex(packet_payload(packet), packet_length(packet));
-    free(packet);
+    packet_free(packet);
 }
 
 static void on_probe(void *context, const struct bad_bytes *bad) { (void)context, (void)bad; }
@@ -98,7 +98,7 @@ static void check_packet(char **words, int line) {
     packet->bytes[2] = (uint8_t)atoi(words[2]);
     packet_seal(packet, (uint32_t)strtoul(words[4], NULL, 10));
     expect(packet->size == size && memcmp(packet->bytes, raw, size) == 0 && packet_intact(packet), line);
-    free(packet);
+    packet_free(packet);
     free(payload);
     free(raw);
 }
