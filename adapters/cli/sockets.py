@@ -9,6 +9,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -40,19 +41,32 @@ def holder_socket(session: Session, workspace: Workspace) -> Path:
     return runtime_folder() / f"{_stem(session)}-{_digest(started, repr(session.group(workspace)))}.sock"
 
 
-def spawn_holder(session: Session, socket: Path) -> None:
-    """Start a holder that outlives this process and shares none of its streams: DevPod waits for those to close."""
+def spawn_holder(session: Session, socket: Path) -> Callable[[], str | None]:
+    """Start a holder that outlives this process and shares none of its streams: DevPod waits for those to close.
+
+    Gives a function that tells what a holder that failed said.
+    """
     environ = {name: value for name, value in session.environ.items() if name not in NOT_FOR_HOLDERS}
-    subprocess.Popen(
-        [sys.executable, "-m", "adapters.cli", "tunnel-holder", str(socket)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        close_fds=True,
-        cwd="/",
-        env=environ,
-    )
+    errors = socket.with_suffix(".err")
+    with os.fdopen(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "adapters.cli", "tunnel-holder", str(socket)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,
+            close_fds=True,
+            cwd="/",
+            env=environ,
+        )
+
+    def ended() -> str | None:
+        if not process.poll():
+            return None
+        said = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return said[-1] if said else f"exit status {process.returncode}"
+
+    return ended
 
 
 def stop_holders(session: Session) -> None:
@@ -66,6 +80,7 @@ def stop_holders(session: Session) -> None:
 
     for socket in sockets:
         stop_holder(socket)
+        socket.with_suffix(".err").unlink(missing_ok=True)
 
 
 def _stem(session: Session) -> str:
