@@ -86,4 +86,4 @@ class Composer:
                 f"a {kind} of {size} bytes is too long for the event log, which takes {layout.MAX_LINE}", remedy=""
             )
         end = tail.end + size
-        return line, Recorded(seq, moment, draft.subject, event, kind), Tail(seq, digest, end, end)
+        return line, Recorded(seq, moment, draft.subject, event, kind), Tail(seq, digest, end, end, tail.base)

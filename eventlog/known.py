@@ -7,8 +7,7 @@ from typing import Final
 
 import msgspec
 
-from eventlog import layout
-from eventlog.disk import Disk
+from eventlog.pieces import Place
 from statemachine.ports import Recorded
 
 KEPT_EVENTS: Final = 2_000
@@ -16,13 +15,11 @@ KEPT_EVENTS: Final = 2_000
 
 
 class Known(msgspec.Struct, frozen=True):
-    """One subject up to an offset in the log."""
+    """One subject up to a place in the log."""
 
-    offset: int
-    head: str
-    """Hash of the line that ends at the offset: shows whether the log is still the same up to there."""
+    place: Place
     version: int
-    """Seq of the subject's last event before the offset; 0 if there is none."""
+    """Seq of the subject's last event before the place; 0 if there is none."""
     kept: list[Recorded] | None
     """Begins with the subject's events; None when there are too many to keep. Only ever added to."""
     count: int
@@ -33,20 +30,12 @@ class Known(msgspec.Struct, frozen=True):
         return [] if self.kept is None else self.kept[: self.count]
 
 
-def nothing() -> Known:
-    """What is known of a subject nobody asked for yet."""
-    return Known(0, layout.GENESIS, 0, [], 0)
+def nothing(start: Place) -> Known:
+    """What is known of a subject nobody asked for yet, in a log that begins there."""
+    return Known(start, 0, [], 0)
 
 
-def head_at(disk: Disk, fd: int, offset: int) -> str:
-    """The hash of the line that ends at an offset."""
-    if offset == 0:
-        return layout.GENESIS
-    start = max(0, offset - layout.MIN_LINE)
-    return layout.hash_in(disk.read_at(fd, offset - 1 - start, start))
-
-
-def grown(known: Known, found: Sequence[Recorded], offset: int, head: str) -> Known:
+def grown(known: Known, found: Sequence[Recorded], place: Place) -> Known:
     """What is known after more events of the subject were read."""
     kept, count = known.kept, known.count + len(found)
     if count > KEPT_EVENTS:
@@ -55,4 +44,4 @@ def grown(known: Known, found: Sequence[Recorded], offset: int, head: str) -> Kn
         if len(kept) > known.count:
             kept = kept[: known.count]
         kept += found
-    return Known(offset, head, found[-1].seq if found else known.version, kept, count)
+    return Known(place, found[-1].seq if found else known.version, kept, count)

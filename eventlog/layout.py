@@ -30,6 +30,7 @@ _END: Final = b'"}'
 _HASH_AT: Final = -(64 + len(_END))
 _CUT: Final = _HASH_AT - len(_HASH) + 1
 _PREV_AT: Final = _CUT - 65
+_ENDS_AT: Final = _PREV_AT - len(_PREV)
 MIN_LINE: Final = len(START) - _PREV_AT + len(_PREV)
 
 
@@ -48,6 +49,19 @@ def follows(line: bytes, head: str) -> str:
     return digest if line.endswith(f',"prev":"{head}","hash":"{digest}"}}'.encode()) and line.startswith(START) else ""
 
 
+def all_follow(lines: list[bytes], head: str) -> str:
+    """The hash of the last of some lines, if each is whole and has the hash of the one before as its ``prev``.
+
+    The same question as ``follows`` for a whole block at a time: comparing all ends at once halves its cost.
+    """
+    digests = [sha256(line[:_CUT] + b"}").hexdigest() for line in lines]
+    wanted = "".join(
+        [f',"prev":"{prev}","hash":"{own}"}}' for prev, own in zip([head, *digests[:-1]], digests, strict=True)]
+    )
+    found = b"".join([line[_ENDS_AT:] for line in lines])
+    return digests[-1] if found == wanted.encode() else ""
+
+
 def digest_of(line: bytes) -> str:
     """The hash a line (without its newline) ought to have."""
     return sha256(line[:_CUT] + b"}").hexdigest()
@@ -56,6 +70,11 @@ def digest_of(line: bytes) -> str:
 def hash_in(line: bytes) -> str:
     """The hash a line (without its newline) says it has."""
     return line[_HASH_AT:-2].decode("latin-1")
+
+
+def prev_in(line: bytes) -> str:
+    """The hash a line (without its newline) says the line before it has."""
+    return line[_PREV_AT : _PREV_AT + 64].decode("latin-1")
 
 
 def is_shaped(line: bytes) -> bool:

@@ -14,13 +14,16 @@ from eventlog import replay as reading
 from eventlog.append import Appender
 from eventlog.compose import Composer
 from eventlog.disk import Disk
-from eventlog.known import Known, grown, head_at, nothing
+from eventlog.known import Known, grown, nothing
 from eventlog.lock import PATIENCE
-from eventlog.read import open_log
+from eventlog.pieces import Place, View, open_view
+from eventlog.recall import catch_up, recall
 from eventlog.record import Actor, Record
+from eventlog.states import StatesFold
 from eventlog.tail import Tail
 from statemachine.errors import LogConflictError
 from statemachine.events import Event
+from statemachine.fold import Workspace
 from statemachine.ports import Recorded
 
 SOURCE: Final = "devpod-provider-aci"
@@ -58,6 +61,7 @@ class EventLog:
         composer = Composer(actor=actor, correlation=correlation, source=source, now=now)
         self._appender = Appender(self.path, composer, disk=self._disk, patience=patience)
         self._known: dict[str, Known] = {}
+        self._recalled: dict[str, tuple[Workspace, Place]] = {}
         self._mutex = threading.Lock()
         _alive.add(self)
 
@@ -81,7 +85,9 @@ class EventLog:
         with self._mutex:
             recorded, after = self._appender.append(subject, event, expected, self._expect)
             if expected is not None:
-                self._known[subject] = grown(self._known[subject], (recorded,), after.end, after.hash)
+                self._known[subject] = grown(
+                    self._known[subject], (recorded,), Place(after.base, after.end, after.hash)
+                )
             return recorded
 
     def ensure_writable(self) -> None:
@@ -95,17 +101,40 @@ class EventLog:
         Each line's own hash is checked; that none is missing is for ``verify`` to say. A second call in the
         same process reads only what was appended since. Raises LogError, LogDamagedError.
         """
-        with open_log(self._disk, self.path) as fd:
-            if fd is None:
-                return
-            known = self._recall(fd, subject)
-            if known.kept is None:
-                known = nothing()
+        with open_view(self._disk, self.path) as view:
+            known = self._known.get(subject)
+            if known is None or known.kept is None or view.behind(known.place) is None:
+                known = nothing(view.start)
             yield from known.events()
-            for found, behind in self._read(fd, subject, known):
+            for found, place in self._read(view, subject, known):
                 yield from found
-                known = grown(known, found, behind, "")
-            self._known[subject] = grown(known, [], known.offset, head_at(self._disk, fd, known.offset))
+                known = grown(known, found, place)
+            self._known[subject] = known
+
+    def recall(self, subject: str) -> Workspace:
+        """What the events of one workspace add up to.
+
+        Costs the same however long the log is: a snapshot and what was appended since are read. Raises
+        LogError, LogDamagedError.
+        """
+        recalled = self._recalled.get(subject)
+        found = recalled and catch_up(self._disk, self.path, *recalled)
+        self._recalled[subject] = workspace, place = found or recall(self._disk, self.path, subject)
+        known = self._known.get(subject)
+        if known is None or known.kept is None:
+            self._known[subject] = Known(place, workspace.version, None, 0)
+        return workspace
+
+    def states(self, *, verified: bool = True) -> dict[str, Workspace | None]:
+        """What all events add up to, by subject, in one pass and in constant memory.
+
+        None for a workspace whose history no version of this program ever wrote. With ``verified`` the chain is
+        checked on the way. Raises LogError, LogDamagedError.
+        """
+        with open_view(self._disk, self.path) as view:
+            folded = StatesFold(view.start, {})
+            folded.run(view.behind(view.start) or iter(()), verified=verified)
+            return folded.states()
 
     def replay(self, *, verified: bool = True) -> Iterator[Recorded]:
         """The events of every subject in the order they were written, in constant memory.
@@ -113,37 +142,38 @@ class EventLog:
         With ``verified`` each line's hash, and that it follows the line before, is checked on the way. Raises
         LogError, LogDamagedError.
         """
-        with open_log(self._disk, self.path) as fd:
-            if fd is not None:
-                yield from reading.everything(self._disk, fd, self.path, verified=verified)
+        with open_view(self._disk, self.path) as view:
+            yield from reading.everything(view, verified=verified)
 
     def records(self, *, since_seq: int = 0, verified: bool = False) -> Iterator[Record]:
         """Every record after ``since_seq`` with its whole envelope; else as ``replay``."""
-        with open_log(self._disk, self.path) as fd:
-            if fd is None:
-                return
-            for record in reading.records(self._disk, fd, self.path, verified=verified):
+        with open_view(self._disk, self.path) as view:
+            for record in reading.records(view, verified=verified):
                 if record.seq > since_seq:
                     yield record
 
-    def _read(self, fd: int, subject: str, known: Known) -> Iterator[tuple[list[Recorded], int]]:
-        return reading.of_subject(self._disk, fd, self.path, subject, after=known.version, start=known.offset)
+    def _read(self, view: View, subject: str, known: Known) -> Iterator[tuple[list[Recorded], Place]]:
+        """A subject's events behind what is known, each block with the place behind it."""
+        last = known.version
+        for piece, start in view.behind(known.place) or ():
+            behind = start
+            for found, behind in reading.of_subject(piece, subject, after=last, start=start):
+                last = found[-1].seq if found else last
+                yield found, Place(piece.base, behind, "")
+            yield [], Place(piece.base, behind, piece.head_at(behind))
 
-    def _recall(self, fd: int, subject: str) -> Known:
-        """What is known of a subject, unless the log is no longer the one it was read from."""
-        known = self._known.get(subject)
-        return known if known and known.head == head_at(self._disk, fd, known.offset) else nothing()
-
-    def _expect(self, fd: int, tail: Tail, subject: str, expected: int) -> None:
+    def _expect(self, _fd: int, tail: Tail, subject: str, expected: int) -> None:
         """Raise LogConflictError unless ``expected`` is the seq of the subject's last event.
 
         Reads what was appended since the subject was last known.
         """
         known = self._known.get(subject)
-        if known is None or known.offset != tail.end or known.head != tail.hash:
-            known = self._recall(fd, subject)
-            for found, behind in self._read(fd, subject, known):
-                known = grown(known, found, behind, tail.hash)
+        if known is None or known.place.offset != tail.end or known.place.head != tail.hash:
+            with open_view(self._disk, self.path) as view:
+                if known is None or view.behind(known.place) is None:
+                    known = nothing(view.start)
+                for found, place in self._read(view, subject, known):
+                    known = grown(known, found, place)
             self._known[subject] = known
         if known.version != expected:
             raise LogConflictError(

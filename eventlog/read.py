@@ -16,7 +16,7 @@ from eventlog.failures import explained, not_a_file
 from eventlog.tail import TOO_LONG, line_number, not_ours
 from statemachine.errors import LogDamagedError
 
-BLOCK: Final = 1 << 18
+BLOCK: Final = 1 << 15
 """Bytes read at once; what fits into the processor's cache is gone through fastest."""
 
 
@@ -75,6 +75,14 @@ def blocks(disk: Disk, fd: int, path: Path, start: int = 0) -> Iterator[tuple[in
             want = layout.MAX_LINE
         else:
             raise damaged(disk, fd, path, at, TOO_LONG)
+
+
+def head_at(disk: Disk, fd: int, offset: int) -> str:
+    """The hash of the line that ends at an offset."""
+    if offset == 0:
+        return layout.GENESIS
+    start = max(0, offset - layout.MIN_LINE)
+    return layout.hash_in(disk.read_at(fd, offset - 1 - start, start))
 
 
 def needle(subject: str) -> bytes:

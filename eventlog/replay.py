@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from eventlog import layout
 from eventlog.codec import READERS, event_of
-from eventlog.disk import Disk
-from eventlog.read import blocks, damaged, lines_with, needle
+from eventlog.pieces import Piece, View
+from eventlog.read import lines_with, needle
 from eventlog.record import Record
 from statemachine.ports import Recorded
 
@@ -32,75 +31,96 @@ UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
 """What decoding raises for a line that is not a record."""
 
 decode_entry: Final = msgspec.json.Decoder(Entry).decode
-_BROKEN: Final = "was changed, or does not follow the line before"
+BROKEN: Final = "was changed, or does not follow the line before"
 _decode_record: Final = msgspec.json.Decoder(Record).decode
 
 
-def of_subject(
-    disk: Disk, fd: int, path: Path, subject: str, *, after: int, start: int
-) -> Iterator[tuple[list[Recorded], int]]:
-    """One subject's events from an offset on, block by block, each block with the offset behind it.
+def of_subject(piece: Piece, subject: str, *, after: int, start: int) -> Iterator[tuple[list[Recorded], int]]:
+    """One subject's events in a piece from an offset on, block by block, each block with the offset behind it.
 
     ``after`` is the seq of the subject's last event before ``start``. Raises LogError, LogDamagedError.
     """
     wanted = needle(subject)
     last = after
-    for at, data in blocks(disk, fd, path, start):
+    for at, data in piece.blocks(start):
         found: list[Recorded] = []
         for offset, line in lines_with(wanted, data):
             try:
                 entry = decode_entry(line)
             except UNREADABLE as error:
-                raise damaged(disk, fd, path, at + offset, f"is not a record: {error}") from error
+                raise piece.damaged(at + offset, f"is not a record: {error}") from error
             if entry.subject != subject:
                 continue
             if not layout.is_shaped(line) or layout.digest_of(line) != layout.hash_in(line):
-                raise damaged(disk, fd, path, at + offset, "was changed after it was written")
+                raise piece.damaged(at + offset, "was changed after it was written")
             if entry.seq <= last:
-                raise damaged(disk, fd, path, at + offset, f"has seq {entry.seq}, which is not after {last}")
+                raise piece.damaged(at + offset, f"has seq {entry.seq}, which is not after {last}")
             last = entry.seq
             event = event_of(entry.type, entry.schema, entry.data, last)
             found.append(Recorded(last, entry.time, subject, event, entry.type))
         yield found, at + len(data)
 
 
-def everything(disk: Disk, fd: int, path: Path, *, verified: bool) -> Iterator[Recorded]:
-    """The events of all subjects in the order of the file. Raises LogError, LogDamagedError."""
+def everything(view: View, *, verified: bool) -> Iterator[Recorded]:
+    """The events of all subjects in the order of the log. Raises LogError, LogDamagedError."""
     # Written out instead of built on ``records``: a replay is millions of turns of this loop, and calls
     # are a third of its time.
-    head = layout.GENESIS
-    follows, decode, readers = layout.follows, decode_entry, READERS
-    for at, data in blocks(disk, fd, path):
-        for index, line in enumerate(data[:-1].split(b"\n")):
-            if verified:
-                head = follows(line, head)
-                if not head:
-                    raise damaged(disk, fd, path, _offset(at, data, index), _BROKEN)
+    decode, readers = decode_entry, READERS
+    for piece, at, lines in _lines(view, verified=verified):
+        for index, line in enumerate(lines):
             try:
                 entry = decode(line)
                 kind = entry.type
                 event = readers[kind, entry.schema](entry.data)
             except UNREADABLE as error:
-                raise damaged(disk, fd, path, _offset(at, data, index), f"is not a record: {error}") from error
+                raise piece.damaged(_offset(at, lines, index), f"is not a record: {error}") from error
             yield Recorded(entry.seq, entry.time, entry.subject, event, kind)
 
 
-def records(disk: Disk, fd: int, path: Path, *, verified: bool) -> Iterator[Record]:
-    """All records, envelopes included, in the order of the file. Raises LogError, LogDamagedError."""
-    head = layout.GENESIS
-    for at, data in blocks(disk, fd, path):
-        for index, line in enumerate(data[:-1].split(b"\n")):
-            if verified:
-                head = layout.follows(line, head)
-                if not head:
-                    raise damaged(disk, fd, path, _offset(at, data, index), _BROKEN)
+def records(view: View, *, verified: bool) -> Iterator[Record]:
+    """All records, envelopes included, in the order of the log. Raises LogError, LogDamagedError."""
+    for piece, at, lines in _lines(view, verified=verified):
+        for index, line in enumerate(lines):
             try:
                 record = _decode_record(line)
             except UNREADABLE as error:
-                raise damaged(disk, fd, path, _offset(at, data, index), f"is not a record: {error}") from error
+                raise piece.damaged(_offset(at, lines, index), f"is not a record: {error}") from error
             yield record
 
 
-def _offset(at: int, data: bytes, index: int) -> int:
+def _lines(view: View, *, verified: bool) -> Iterator[tuple[Piece, int, list[bytes]]]:
+    """The lines of the log, block by block; of a block that is not all good, those before the first bad one."""
+    head = layout.GENESIS
+    for piece in view.pieces:
+        for at, data in piece.blocks():
+            lines = data.split(b"\n")
+            lines.pop()
+            if not verified:
+                yield piece, at, lines
+                continue
+            head, good = chained(lines, head, first=piece is view.pieces[0] and at == 0 and piece.base > 0)
+            yield piece, at, lines[:good]
+            if not head:
+                raise piece.damaged(_offset(at, lines, good), BROKEN)
+
+
+def chained(lines: list[bytes], head: str, *, first: bool) -> tuple[str, int]:
+    """The hash of the last of some lines if they follow ``head``, else nothing; and how many of them do.
+
+    ``first``: what was before them has expired; whether it may be missing is for ``verify`` to say.
+    """
+    if first:
+        head = layout.prev_in(lines[0])
+    last = layout.all_follow(lines, head)
+    if last:
+        return last, len(lines)
+    for index, line in enumerate(lines):
+        head = layout.follows(line, head)
+        if not head:
+            return "", index
+    return head, len(lines)
+
+
+def _offset(at: int, lines: list[bytes], index: int) -> int:
     """Where line number ``index`` (from 0) of a block at ``at`` begins; for errors only."""
-    return at + sum(len(line) + 1 for line in data.split(b"\n")[:index])
+    return at + sum(len(line) + 1 for line in lines[:index])

@@ -28,6 +28,8 @@ class Tail(msgspec.Struct, frozen=True, gc=False):
     """Offset behind the last complete line."""
     size: int
     """Of the file; what is between ``end`` and ``size`` was never finished."""
+    base: int = 0
+    """Seq of the last line before the file's first."""
 
 
 class _Seq(msgspec.Struct, gc=False):

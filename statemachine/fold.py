@@ -118,17 +118,27 @@ _VALUES: Final[dict[str, Callable[[Recorded], Any]]] = {
 """How a field's value is taken from the event that set it."""
 
 
-class _Rule(NamedTuple):
-    """All about one type of event, looked up at once."""
+class _Move(NamedTuple):
+    """All that an event does to a workspace in some state, looked up at once."""
 
-    moves: dict[State, State]
+    to: dict[type[e.Event], _Move]
+    """The moves that are possible after it."""
     sets: tuple[str, ...]
     cleared: dict[str, None]
 
 
-RULES: Final[dict[type[e.Event], _Rule]] = {
-    kind: _Rule(moves, CHANGES[kind].sets, dict.fromkeys(CHANGES[kind].clears)) for kind, moves in TABLE.items()
-}
+def _moves() -> dict[State, dict[type[e.Event], _Move]]:
+    found: dict[State, dict[type[e.Event], _Move]] = {state: {} for state in State}
+    for kind, moves in TABLE.items():
+        change = CHANGES[kind]
+        for source, target in moves.items():
+            sets = change.sets if source is target else ("since", *change.sets)
+            found[source][kind] = _Move(found[target], sets, dict.fromkeys(change.clears))
+    return found
+
+
+_MOVES: Final = _moves()
+_STATES: Final = {id(moves): state for state, moves in _MOVES.items()}
 
 
 def empty(subject: str) -> Workspace:
@@ -145,15 +155,11 @@ def evolve(workspace: Workspace, recorded: Recorded) -> Workspace:
     event = recorded.event
     if event is None:
         return msgspec.structs.replace(workspace, version=recorded.seq)
-    moves, sets, cleared = RULES[type(event)]
-    state = moves.get(workspace.state)
-    if state is None:
+    move = _MOVES[workspace.state].get(type(event))
+    if move is None:
         raise _impossible(workspace.subject, workspace.state, recorded)
-    changed: dict[str, Any] = {"version": recorded.seq, **cleared}
-    if state is not workspace.state:
-        changed["state"] = state
-        changed["since"] = recorded.time
-    for name in sets:
+    changed: dict[str, Any] = {"version": recorded.seq, "state": _STATES[id(move.to)], **move.cleared}
+    for name in move.sets:
         changed[name] = _VALUES[name](recorded)
     if isinstance(event, e.CommandOpened):
         changed["commands"] = {**workspace.commands, event.command: _opened(recorded)}
@@ -165,47 +171,48 @@ def evolve(workspace: Workspace, recorded: Recorded) -> Workspace:
 class Folding(Generic[T]):
     """One workspace's history on its way to a Workspace.
 
-    ``T`` is whatever stands for an event, such as its line in the log; ``read`` makes an event of it. Most
-    events are never read, because later ones replace all they changed.
+    ``T`` is whatever stands for an event, such as its line in the log; ``read`` makes an event of it, ``command``
+    tells the identifier in one that opens or closes a command. Most events are never read, because later ones
+    replace all they changed.
     """
 
-    __slots__ = ("_base", "_commands", "_fields", "_last", "_read", "state")
+    __slots__ = ("_base", "_command", "_fields", "_last", "_left", "_moves", "_opened", "_read")
 
-    def __init__(self, base: Workspace, read: Callable[[T], Recorded]) -> None:
+    def __init__(self, base: Workspace, read: Callable[[T], Recorded], command: Callable[[T], str]) -> None:
         self._base = base
         self._read = read
+        self._command = command
         self._fields: dict[str, T | None] = {}
-        self._commands: dict[str, OpenIntent] | None = None
+        self._left = dict(base.commands)
+        self._opened: dict[str, T] = {}
         self._last: T | None = None
-        self.state = base.state
+        self._moves = _MOVES[base.state]
+
+    @property
+    def state(self) -> State:
+        """The state so far."""
+        return _STATES[id(self._moves)]
 
     def add(self, kind: type[e.Event] | None, item: T) -> None:
         """Take the next event; ``kind`` is None for a type this version does not know. Raises as ``evolve``."""
         self._last = item
         if kind is None:
             return
-        moves, sets, cleared = RULES[kind]
-        state = moves.get(self.state)
-        if state is None:
+        move = self._moves.get(kind)
+        if move is None:
             raise _impossible(self._base.subject, self.state, self._read(item))
+        self._moves, sets, cleared = move
         fields = self._fields
-        if state is not self.state:
-            self.state = state
-            fields["since"] = item
         for name in sets:
             fields[name] = item
         if cleared:
             fields.update(cleared)
-        elif kind is e.CommandOpened or kind is e.CommandClosed:
-            self._command(self._read(item))
-
-    def _command(self, recorded: Recorded) -> None:
-        if self._commands is None:
-            self._commands = dict(self._base.commands)
-        if isinstance(recorded.event, e.CommandOpened):
-            self._commands[recorded.event.command] = _opened(recorded)
-        elif isinstance(recorded.event, e.CommandClosed):
-            self._commands.pop(recorded.event.command, None)
+        elif kind is e.CommandOpened:
+            self._opened[self._command(item)] = item
+        elif kind is e.CommandClosed:
+            command = self._command(item)
+            self._opened.pop(command, None)
+            self._left.pop(command, None)
 
     def workspace(self) -> Workspace:
         """What the events so far add up to."""
@@ -214,19 +221,29 @@ class Folding(Generic[T]):
         changed: dict[str, Any] = {
             name: None if item is None else _VALUES[name](self._read(item)) for name, item in self._fields.items()
         }
-        if self._commands is not None:
-            changed["commands"] = dict(self._commands)
+        opened = {command: _opened(self._read(item)) for command, item in self._opened.items()}
+        changed["commands"] = self._left | opened
         return msgspec.structs.replace(self._base, version=self._read(self._last).seq, state=self.state, **changed)
 
 
 def fold(subject: str, history: Iterable[Recorded]) -> Workspace:
     """The workspace its whole history adds up to. Raises what ``evolve`` raises."""
-    folding = Folding(empty(subject), _itself)
+    return fold_on(empty(subject), history)
+
+
+def fold_on(workspace: Workspace, history: Iterable[Recorded]) -> Workspace:
+    """The workspace after more events. Raises what ``evolve`` raises."""
+    folding = Folding(workspace, _itself, _command)
     add = folding.add
     for recorded in history:
         event = recorded.event
         add(None if event is None else type(event), recorded)
     return folding.workspace()
+
+
+def _command(recorded: Recorded) -> str:
+    found: str = getattr(recorded.event, "command", "")
+    return found
 
 
 def _itself(recorded: Recorded) -> Recorded:

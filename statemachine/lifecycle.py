@@ -18,7 +18,7 @@ from statemachine.errors import (
     ProviderError,
     RefusedError,
 )
-from statemachine.fold import Workspace, fold
+from statemachine.fold import Workspace
 from statemachine.machine import advance
 from statemachine.observe import observe
 from statemachine.ports import Clock, Journal, Presence, Processes, Recorded, Sighting
@@ -74,7 +74,7 @@ def tenure(workspace: Workspace, world: World) -> Tenure:
 
 def recall(subject: str, world: World) -> Workspace:
     """The workspace as the log alone tells it. Raises LogError, LogDamagedError."""
-    return fold(subject, world.journal.history(subject))
+    return world.journal.recall(subject)
 
 
 def refresh(subject: str, world: World) -> tuple[Workspace, Sighting]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from statemachine.events import Event, GroupFacts, GroupRef, Owner
+
+if TYPE_CHECKING:
+    from statemachine.fold import Workspace
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
@@ -30,6 +33,10 @@ class Journal(Protocol):
 
     def history(self, subject: str) -> Iterator[Recorded]:
         """The events of one workspace, oldest first. Raises LogError, LogDamagedError."""
+        ...
+
+    def recall(self, subject: str) -> Workspace:
+        """What the events of one workspace add up to; need not read them all. Raises as ``history``."""
         ...
 
     def append(self, subject: str, event: Event, *, expected: int) -> Recorded:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from statemachine import events as e
 from statemachine.errors import LogConflictError
-from statemachine.fold import Workspace
+from statemachine.fold import Workspace, fold
 from statemachine.lifecycle import World
 from statemachine.ports import Presence, Recorded, Sighting
 
@@ -46,6 +46,9 @@ class MemoryJournal:
 
     def history(self, subject: str) -> Iterator[Recorded]:
         return iter([entry for entry in self.entries if entry.subject == subject])
+
+    def recall(self, subject: str) -> Workspace:
+        return fold(subject, self.history(subject))
 
     def append(self, subject: str, event: e.Event, *, expected: int) -> Recorded:
         if self.before_append:
