@@ -15,8 +15,13 @@ END = "<!-- end -->"
 
 
 def every(kind: type[ProviderError] = ProviderError) -> list[type[ProviderError]]:
-    """All error classes, depth first."""
-    return [found for child in kind.__subclasses__() for found in (child, *every(child))]
+    """All public error classes, depth first; a module's own refinement of one is no status of its own."""
+    return [
+        found
+        for child in kind.__subclasses__()
+        if child.__module__ == ProviderError.__module__
+        for found in (child, *every(child))
+    ]
 
 
 def table() -> str:

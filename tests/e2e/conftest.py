@@ -16,7 +16,7 @@ from tests.e2e.provider import Provider
 @pytest.fixture(scope="session")
 def azure() -> Iterator[Running]:
     """ACI on this computer."""
-    with running_emulator("fast", timings={"window": 0.2}) as running:
+    with running_emulator("fast", timings={"window": 0.2, "provision": 0.3}) as running:
         yield running
 
 

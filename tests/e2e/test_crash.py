@@ -49,7 +49,7 @@ def test_a_create_killed_while_azure_works_is_continued_not_repeated(machine: Pr
             time.sleep(0.3)
         machine.ok("create")
     finally:
-        azure.control.change("timings", provision=0.8)
+        azure.control.change("timings", provision=0.3)
     assert puts(azure) == before + 1
     assert machine.event_types() == ["CreateRequested", "Created"]
 
