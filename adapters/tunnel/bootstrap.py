@@ -113,9 +113,10 @@ class _Conversation:
 
     def _explain_close(self, closed: ChannelClosedError) -> NoReturn:
         text = self._printed()
-        if closed.code == 1006 and (self._answered or not text):
+        started = self._answered or self._nonce.said("have") in self._heard
+        if closed.code == 1006 and (started or not text):
             raise CutShortError(f"the exec session broke before the helper spoke ({closed})") from closed
-        if self._nonce.said("have") in self._heard or self._answered:
+        if started:
             raise HelperMismatchError(
                 f"the helper in the container ended before it spoke ({closed}): {text}",
                 remedy="Stop and start the workspace to get rid of it.",
