@@ -13,11 +13,13 @@ from adapters.azure import AzureSettings, connect
 from adapters.cli.console import debugging, say, silent, trace
 from adapters.cli.host import LocalProcesses, SystemClock, host, user
 from adapters.devpod import Settings, Target, parse, target
+from adapters.devpod.identity import TAG_CREATOR
 from eventlog import Actor, EventLog, default_path
 from statemachine.events import GroupRef
 from statemachine.fold import Workspace
 from statemachine.lifecycle import World
-from statemachine.ports import Sighting
+from statemachine.ports import Presence, Sighting
+from statemachine.states import State
 
 if TYPE_CHECKING:
     from adapters.azure import AzureGroups
@@ -80,8 +82,12 @@ class Session:
         )
 
     def look(self, workspace: Workspace) -> Sighting:
-        """One poll of Azure."""
-        return self.groups.look(self.group(workspace))
+        """One poll of Azure. A group that this log knows nothing of may be a colleague's: say whose it is."""
+        sighting = self.groups.look(self.group(workspace))
+        if workspace.state is State.ABSENT and sighting.presence is not Presence.ABSENT:
+            maker = sighting.tags.get(TAG_CREATOR, "somebody unnamed")
+            self.say(f"container group {self.group(workspace).name} is there already, made by {maker}")
+        return sighting
 
 
 def session(environ: Mapping[str, str] = os.environ, *, patience: float = PATIENT) -> Session:
