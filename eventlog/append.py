@@ -14,6 +14,7 @@ from eventlog.compose import Composer, Draft
 from eventlog.disk import PRIVATE_FILE, Disk, make_private
 from eventlog.failures import log_error, not_a_file, warn
 from eventlog.recover import set_aside
+from eventlog.roll import end_of, roll
 from eventlog.tail import Tail, read_tail
 from eventlog.turn import Turn
 from statemachine.errors import LogError
@@ -23,28 +24,44 @@ from statemachine.ports import Recorded
 Check = Callable[[int, Tail, str, int], None]
 """Called in our turn with the open log, its end, and what a subject's version should be; raises if it is not."""
 
+Make = Callable[[Tail], Draft]
+
 _PRIVATE: Final = stat.S_IFREG | PRIVATE_FILE
 
 
 class Appender:
     """Appends events to one file."""
 
-    def __init__(self, path: Path, composer: Composer, *, disk: Disk, patience: float) -> None:
+    def __init__(self, path: Path, composer: Composer, *, disk: Disk, patience: float, segment: int) -> None:
         self._path = path
         self._composer = composer
         self._disk = disk
         self._turn = Turn(path, disk, patience)
+        self._segment = segment
+        self.rolled = False
+        """Whether an append sealed a segment since somebody last cared."""
         self._remembered: tuple[int, int, Tail] | None = None
         self._broken = ""
 
-    def append(self, subject: str, event: Event, expected: int | None, check: Check) -> tuple[Recorded, Tail]:
+    def append(
+        self, subject: str, event: Event | Callable[[Tail], Event], expected: int | None, check: Check
+    ) -> tuple[Recorded, Tail]:
         """Write one event if the subject is as expected; what was recorded, and the end of the log behind it.
 
-        Raises LogError, LogDamagedError, TypeError, and what ``check`` raises.
+        An event that says something about the log is made in our turn, from its end. Raises LogError,
+        LogDamagedError, TypeError, and what ``check`` raises.
         """
         if self._broken:
             raise LogError(self._broken, remedy="Check the disk, then start the command again.")
-        draft = self._composer.draft(subject, event)
+        draft: Draft | Make
+        if isinstance(event, Event):
+            draft = self._composer.draft(subject, event)
+        else:
+            made = event
+
+            def draft(tail: Tail) -> Draft:
+                return self._composer.draft(subject, made(tail))
+
         try:
             return self._in_turn(draft, expected, check)
         except FileNotFoundError:
@@ -65,19 +82,28 @@ class Appender:
         except OSError as error:
             raise self._explained(error) from error
 
-    def _in_new_folder(self, draft: Draft, expected: int | None, check: Check) -> tuple[Recorded, Tail]:
+    def _in_new_folder(self, draft: Draft | Make, expected: int | None, check: Check) -> tuple[Recorded, Tail]:
         try:
             self._disk.make_folder(self._path.parent)
             return self._in_turn(draft, expected, check)
         except OSError as error:
             raise self._explained(error) from error
 
-    def _in_turn(self, draft: Draft, expected: int | None, check: Check) -> tuple[Recorded, Tail]:
-        with self._turn as turn:
-            tail = self._end(turn.fd, turn.status)
-            if expected is not None:
-                check(turn.fd, tail, draft.subject, expected)
-            return self._write(turn.fd, tail, draft)
+    def _in_turn(self, draft: Draft | Make, expected: int | None, check: Check) -> tuple[Recorded, Tail]:
+        may_roll = True
+        while True:
+            with self._turn as turn:
+                tail = self._end(turn.fd, turn.status)
+                # At least one line in every file, however small a segment is to be.
+                if not (may_roll and tail.end >= self._segment and tail.end and roll(self._disk, self._path, tail)):
+                    if not isinstance(draft, Draft):
+                        draft = draft(tail)
+                    if expected is not None:
+                        check(turn.fd, tail, draft.subject, expected)
+                    return self._write(turn.fd, tail, draft)
+                self.rolled = True
+            may_roll = False
+            self._turn.forget()
 
     def _end(self, fd: int, status: os.stat_result) -> Tail:
         """The end of the log, once an unfinished line is out of the way."""
@@ -92,6 +118,8 @@ class Appender:
             if status.st_size == tail.end and status.st_ino == inode and status.st_dev == device:
                 return tail
         tail = read_tail(self._disk, fd, self._path)
+        if not tail.end:
+            tail = end_of(self._disk, self._path, tail.size)
         if tail.end < tail.size:
             event = set_aside(self._disk, fd, self._path, tail, self._composer.stamp())
             warn(f"an unfinished last line of {self._path} was set aside in {event.file}")
@@ -107,7 +135,7 @@ class Appender:
             self._disk.write_all(fd, line)
             written = True
             self._disk.sync(fd)
-            if tail.seq == 0:
+            if tail.end == 0:
                 self._disk.sync_folder(self._path.parent)
         except BaseException as error:
             self._remembered = None

@@ -87,6 +87,14 @@ class Disk:
             finally:
                 os.close(fd)
 
+    def rename(self, source: Path, target: Path) -> None:
+        """Give a file another name, in one step."""
+        source.replace(target)
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file; that it is gone already is fine."""
+        path.unlink(missing_ok=True)
+
     def close(self, fd: int) -> None:
         """Close a descriptor."""
         os.close(fd)

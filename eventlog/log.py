@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,11 +18,12 @@ from eventlog.disk import Disk
 from eventlog.known import Known, grown, nothing
 from eventlog.lock import PATIENCE
 from eventlog.pieces import Place, View, open_view
-from eventlog.recall import catch_up, recall
+from eventlog.recall import catch_up, recall, refresh
 from eventlog.record import Actor, Record
+from eventlog.roll import SEGMENT, compress
 from eventlog.states import StatesFold
 from eventlog.tail import Tail
-from statemachine.errors import LogConflictError
+from statemachine.errors import LogConflictError, LogError
 from statemachine.events import Event
 from statemachine.fold import Workspace
 from statemachine.ports import Recorded
@@ -54,12 +56,13 @@ class EventLog:
         now: Callable[[], datetime] = utc_now,
         disk: Disk | None = None,
         patience: float = PATIENCE,
+        segment: int = SEGMENT,
     ) -> None:
         # Two names of one file must lead to one lock.
         self.path: Final = Path(os.path.realpath(path))
         self._disk = disk or Disk()
         composer = Composer(actor=actor, correlation=correlation, source=source, now=now)
-        self._appender = Appender(self.path, composer, disk=self._disk, patience=patience)
+        self._appender = Appender(self.path, composer, disk=self._disk, patience=patience, segment=segment)
         self._known: dict[str, Known] = {}
         self._recalled: dict[str, tuple[Workspace, Place]] = {}
         self._mutex = threading.Lock()
@@ -88,7 +91,16 @@ class EventLog:
                 self._known[subject] = grown(
                     self._known[subject], (recorded,), Place(after.base, after.end, after.hash)
                 )
-            return recorded
+        if self._appender.rolled:
+            self._appender.rolled = False
+            self._tidy()
+        return recorded
+
+    def _tidy(self) -> None:
+        """What a new segment asks for, none of which may make an append fail that is on the disk already."""
+        with suppress(LogError):
+            refresh(self._disk, self.path, force=True)
+        compress(self._disk, self.path)
 
     def ensure_writable(self) -> None:
         """Find out before it matters whether an append could work. Raises LogError, LogDamagedError."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,10 +16,9 @@ from eventlog.failures import explained
 from eventlog.pack import unpacked
 from eventlog.read import blocks, damaged, head_at, open_log, open_plain
 from eventlog.segments import Segment, sealed
+from eventlog.tail import first_seq
 from statemachine.errors import LogDamagedError, LogError
 
-_SEQ: Final = re.compile(rb'","seq":(\d{1,18}),"schema":')
-_FIRST_READ: Final = 4096
 _TRIES: Final = 20
 
 
@@ -69,25 +67,25 @@ class Active:
         self.path = path
         self.base = base
         self._disk = disk
-        self._fd = fd
+        self.fd = fd
 
     def blocks(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
         """As ``Piece``; a last line that is not finished is not given out."""
-        return blocks(self._disk, self._fd, self.path, start)
+        return blocks(self._disk, self.fd, self.path, start)
 
     def size(self) -> int:
         """As ``Piece``."""
         with explained(self.path, "read"):
-            return os.fstat(self._fd).st_size
+            return os.fstat(self.fd).st_size
 
     def head_at(self, offset: int) -> str:
         """As ``Piece``."""
         with explained(self.path, "read"):
-            return head_at(self._disk, self._fd, offset)
+            return head_at(self._disk, self.fd, offset)
 
     def damaged(self, offset: int, reason: str) -> LogDamagedError:
         """As ``Piece``."""
-        return damaged(self._disk, self._fd, self.path, offset, reason)
+        return damaged(self._disk, self.fd, self.path, offset, reason)
 
 
 class Sealed:
@@ -118,7 +116,7 @@ class Sealed:
             yield at, data
             end = at + len(data)
         if end < size:
-            raise self.damaged(end, "is unfinished")
+            raise LogDamagedError(f"{self.path} ends in the middle of a line")
 
     def size(self) -> int:
         """As ``Piece``."""
@@ -178,37 +176,25 @@ class View:
 
 
 @contextmanager
-def open_view(disk: Disk, path: Path) -> Iterator[View]:
-    """The log, to read. Raises LogError for what is no event log."""
+def open_view(disk: Disk, path: Path, *, whatever: bool = False) -> Iterator[View]:
+    """The log, to read. Raises LogError for what is no event log, unless asked to take ``whatever`` is there."""
+    opener = open_plain if whatever else open_log
     for _ in range(_TRIES):
-        with open_log(disk, path) as fd:
+        with opener(disk, path) as fd:
             with explained(path, "read"):
                 found = sealed(path)
-                first = 0 if fd is None else _first_seq(disk, fd)
+                first = 0 if fd is None else first_seq(disk, fd)
                 # Opened while it was empty, or before there was one: it may have grown and been sealed meanwhile,
                 # and would be gone through twice, or not at all.
                 if found and not first and not _is_still(fd, path):
                     continue
-            if first:
+            if first > 0:
                 found = [segment for segment in found if segment.last < first]
             base = first - 1 if first else found[-1].last if found else 0
             segments = [Sealed(disk, segment) for segment in found]
             yield View(segments, None if fd is None else Active(disk, fd, path, base))
             return
     raise LogError(f"the event log {path} changes faster than it can be read")
-
-
-def _first_seq(disk: Disk, fd: int) -> int:
-    """The seq of a file's first line; 0 when that is not there yet."""
-    for size in (_FIRST_READ, layout.MAX_LINE):
-        data = disk.read_at(fd, size, 0)
-        line, newline, _ = data.partition(b"\n")
-        match = _SEQ.search(line)
-        if match is not None and (newline or len(data) == size):
-            return int(match[1])
-        if newline or len(data) < size:
-            break
-    return 0
 
 
 def _is_still(fd: int | None, path: Path) -> bool:

@@ -47,15 +47,27 @@ def named(log: Path, first: int, last: int, head: str) -> Segment:
 
 
 def sealed(log: Path) -> list[Segment]:
-    """The sealed segments of a log, oldest first; what has another name is none of ours. Raises OSError."""
+    """The sealed segments of a log, oldest first; what has another name is none of ours. Raises OSError.
+
+    Reading a folder while a segment in it is being compressed can miss both of its names, so it is read until it
+    says the same twice.
+    """
+    found = _listed(log)
+    while found and found != (again := _listed(log)):
+        found = again
+    return [found[name] for name in sorted(found)]
+
+
+def _listed(log: Path) -> dict[str, Segment]:
+    place = folder(log)
     try:
-        names = os.listdir(folder(log))  # noqa: PTH208  # a Path for each entry costs more than the call
+        names = os.listdir(place)  # noqa: PTH208  # a Path for each entry costs more than the call
     except (FileNotFoundError, NotADirectoryError):
-        return []
+        return {}
     found: dict[str, Segment] = {}
     for name in names:
         match = _NAME.match(name)
         if match is not None:
             plain = name.removesuffix(PACKED)
-            found[plain] = Segment(folder(log) / plain, int(match[1]), int(match[2]), match[3])
-    return [found[name] for name in sorted(found)]
+            found[plain] = Segment(place / plain, int(match[1]), int(match[2]), match[3])
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from eventlog.disk import Disk
 from statemachine.errors import LogDamagedError, LogError
 
 _FIRST_READ: Final = 4096
+_SEQ_IN: Final = re.compile(rb'","seq":(\d{1,18}),"schema":')
 TOO_LONG: Final = f"longer than {layout.MAX_LINE} bytes, which no line of an event log is"
 _MOVE_AWAY: Final = "Set ACI_EVENT_LOG to another path, or move that file away."
 
@@ -68,9 +70,26 @@ def read_tail(disk: Disk, fd: int, path: Path) -> Tail:
         return Tail(0, layout.GENESIS, 0, size)
     if layout.is_shaped(line) and layout.digest_of(line) == layout.hash_in(line):
         with suppress(msgspec.MsgspecError):
-            return Tail(seq_in(line), layout.hash_in(line), end, size)
+            return Tail(seq_in(line), layout.hash_in(line), end, size, _base(disk, fd))
     number = line_number(disk, fd, end - 1)
     raise LogDamagedError(f"{path}, line {number}: the last event was changed after it was written")
+
+
+def first_seq(disk: Disk, fd: int) -> int:
+    """The seq of a file's first line; 0 when that is not there yet."""
+    for size in (_FIRST_READ, layout.MAX_LINE):
+        data = disk.read_at(fd, size, 0)
+        line, newline, _ = data.partition(b"\n")
+        match = _SEQ_IN.search(line)
+        if match is not None and (newline or len(data) == size):
+            return int(match[1])
+        if newline or len(data) < size:
+            break
+    return 0
+
+
+def _base(disk: Disk, fd: int) -> int:
+    return max(0, first_seq(disk, fd) - 1)
 
 
 def line_number(disk: Disk, fd: int, offset: int) -> int:

@@ -10,11 +10,11 @@ import msgspec
 from eventlog import layout
 from eventlog.codec import LOG_SUBJECT, TornTailSetAside
 from eventlog.disk import Disk, is_open_to_others
-from eventlog.failures import explained
 from eventlog.lock import stillness
 from eventlog.paths import TORN
-from eventlog.read import blocks, open_plain
+from eventlog.pieces import Piece, Sealed, View, open_view
 from eventlog.replay import UNREADABLE, decode_entry
+from eventlog.seals import Seals
 from eventlog.tail import TOO_LONG
 from statemachine.errors import LogDamagedError
 
@@ -31,6 +31,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with that line, as the rest of a sentence that begins with it."""
     head: str = layout.GENESIS
     """Hash of the last good line. Kept elsewhere, it shows later whether the end of the log was cut off."""
+    file: str = ""
+    """Name of the sealed segment that line is in; empty for the log's own file."""
+    signed: int = 0
+    """Seq up to which checkpoints with a known key vouch for the log."""
+    unsealed: int = 0
+    """Events behind that: whoever can write the file can cut them off without a trace."""
     torn: int = 0
     """Bytes of an unfinished last line: no damage, the next append sets them aside."""
     warnings: tuple[str, ...] = ()
@@ -39,11 +45,20 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 class _Check:
     """The chain so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, seals: Seals) -> None:
         self.seq = 0
+        self.events = 0
         self.head = layout.GENESIS
         self.reason = ""
         self.aside: set[str] = set()
+        self.seals = seals
+
+    def begin(self, line: bytes, base: int) -> bool:
+        """Begin behind what has expired, if the log begins there, and says why."""
+        if base and layout.is_shaped(line):
+            self.reason = self.seals.begins(base, layout.prev_in(line))
+            self.seq, self.head = base, layout.prev_in(line)
+        return not self.reason
 
     def line(self, line: bytes) -> bool:
         """Whether a line continues the chain; if not, ``reason`` says why."""
@@ -70,83 +85,98 @@ class _Check:
         if record.seq != self.seq + 1:
             self.reason = f"has seq {record.seq} where {self.seq + 1} belongs"
             return False
-        if record.subject == LOG_SUBJECT and record.type == TornTailSetAside.__name__:
-            self.aside.add(msgspec.json.decode(record.data, type=TornTailSetAside).file)
+        if record.subject == LOG_SUBJECT:
+            if record.type == TornTailSetAside.__name__:
+                self.aside.add(msgspec.json.decode(record.data, type=TornTailSetAside).file)
+            self.reason = self.seals.look(record, self.head, digest)
+            if self.reason:
+                return False
+        self.seals.passes(record.seq, digest)
         self.seq += 1
+        self.events += 1
         self.head = digest
         return True
 
 
-def verify(path: Path, *, disk: Disk | None = None) -> Verdict:
+def verify(path: Path, *, disk: Disk | None = None, seals: Seals | None = None) -> Verdict:
     """Check every line; stops at the first bad one.
 
     A log that does not exist, or is empty, is fine. Lines missing at the very end cannot be seen from the
-    file alone. Raises LogError when the file cannot be read at all.
+    file alone; ``seals`` knows what was signed, and looks for it. Raises LogError when a file cannot be read.
     """
     disk = disk or Disk()
     path = Path(os.path.realpath(path))
-    check = _Check()
-    with open_plain(disk, path) as fd:
-        if fd is None:
-            return Verdict(ok=True, events=0)
-        at, good = _lines(disk, fd, path, 0, check)
-        torn = 0
-        if good and _size(fd, path) > at:
+    check = _Check(seals or Seals())
+    with open_view(disk, path, whatever=True) as view:
+        at, number, torn, good, file = 0, 0, 0, True, ""
+        for piece in view.pieces:
+            file = "" if piece is view.active else piece.path.name
+            at, number, good = _lines(piece, 0, 0, check)
+            if good and isinstance(piece, Sealed):
+                good = _ends_as_named(piece, check)
+            if not good:
+                break
+        if good and view.active and view.active.size() > at:
             # Unfinished, or being written at this moment: look again when nobody writes.
-            at, good, torn = _settled(disk, fd, path, at, check)
-        warnings = _warnings(path, os.fstat(fd), check.aside)
-    if not good:
-        bad = check.seq + 1
-        return Verdict(
-            ok=False,
-            events=check.seq,
-            line=bad,
-            reason=check.reason,
-            head=check.head,
-            warnings=warnings,
-        )
-    reason = f"is unfinished ({torn} bytes); the next append sets it aside" if torn else ""
+            with stillness(view.active.fd):
+                at, number, good = _lines(view.active, at, number, check)
+                torn = view.active.size() - at if good else 0
+        warnings = _warnings(path, view, check.aside)
+    if good:
+        check.reason = check.seals.verdict()
+        if check.reason:
+            good, number = False, check.seals.line or number
+    if not good or torn:
+        reason = f"is unfinished ({torn} bytes); the next append sets it aside" if torn else check.reason
+        line, file = number + 1, "" if torn else file
+    else:
+        reason, line, file = "", None, ""
     return Verdict(
-        ok=not torn,
-        events=check.seq,
-        line=check.seq + 1 if torn else None,
+        ok=line is None,
+        events=check.events,
+        line=line,
+        file=file,
         reason=reason,
         head=check.head,
         torn=torn,
+        signed=check.seals.signed,
+        unsealed=check.seq - check.seals.signed if check.seals.signed else check.events,
         warnings=warnings,
     )
 
 
-def _lines(disk: Disk, fd: int, path: Path, at: int, check: _Check) -> tuple[int, bool]:
-    """Check lines from an offset on; the offset behind the last good block, and whether no line was bad."""
+def _lines(piece: Piece, at: int, number: int, check: _Check) -> tuple[int, int, bool]:
+    """Check lines from an offset on; the offset behind the last good block, how many lines are good, and if all."""
     line_is_good = check.line
     try:
-        for start, data in blocks(disk, fd, path, at):
+        for start, data in piece.blocks(at):
             at = start
-            for line in data[:-1].split(b"\n"):
+            lines = data.split(b"\n")
+            lines.pop()
+            if not check.seq and not number and not check.begin(lines[0], piece.base):
+                return at, number, False
+            for line in lines:
                 if not line_is_good(line):
-                    return at, False
+                    return at, number, False
+                number += 1
             at += len(data)
-    except LogDamagedError:
-        check.reason = f"is {TOO_LONG}"
-        return at, False
-    return at, True
+    except LogDamagedError as error:
+        check.reason = f"is {TOO_LONG}" if TOO_LONG in error.message else f"cannot be read: {error.message}"
+        return at, number, False
+    return at, number, True
 
 
-def _settled(disk: Disk, fd: int, path: Path, at: int, check: _Check) -> tuple[int, bool, int]:
-    with stillness(fd):
-        at, good = _lines(disk, fd, path, at, check)
-        return at, good, _size(fd, path) - at
+def _ends_as_named(piece: Sealed, check: _Check) -> bool:
+    """Whether a segment holds what its name says: whole segments could be renamed."""
+    if (check.seq, check.head) == (piece.segment.last, piece.segment.head):
+        return True
+    check.reason = f"is missing: by the name of {piece.path.name} it goes up to event {piece.segment.last}"
+    return False
 
 
-def _size(fd: int, path: Path) -> int:
-    with explained(path, "read"):
-        return os.fstat(fd).st_size
-
-
-def _warnings(path: Path, status: os.stat_result, aside: set[str]) -> tuple[str, ...]:
+def _warnings(path: Path, view: View, aside: set[str]) -> tuple[str, ...]:
     found: list[str] = []
-    if is_open_to_others(status):
+    if view.active and is_open_to_others(os.fstat(view.active.fd)):
         found.append(f"{path.name} can be read or written by other users; the next append takes that away")
     kept = {entry.name for entry in path.parent.glob(f"{path.name}.{TORN}-*")}
     found.extend(

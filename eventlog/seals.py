@@ -1,0 +1,30 @@
+"""What signatures have to say while a log is checked. This is the form without keys: nothing is signed."""
+
+from __future__ import annotations
+
+from eventlog.replay import Entry
+
+
+class Seals:
+    """Looks at the log's own events and at every line passing by; says what is wrong, or nothing."""
+
+    def __init__(self) -> None:
+        self.signed = 0
+        """Seq up to which the log is vouched for."""
+        self.line = 0
+        """Good lines before the one that ``verdict`` speaks of; 0 for all of them."""
+
+    def begins(self, _base: int, _head: str) -> str:
+        """The log begins behind a line; why that is wrong."""
+        return "is not the first line of a log: the beginning is missing"
+
+    def look(self, _entry: Entry, _head: str, _digest: str) -> str:
+        """An event of the log's own, the hash before it and its own hash."""
+        return ""
+
+    def passes(self, seq: int, digest: str) -> None:
+        """Any line."""
+
+    def verdict(self) -> str:
+        """What is wrong with the log as a whole."""
+        return ""
