@@ -40,6 +40,7 @@ class Session:
     patience: float = PATIENT
     say: Callable[[str], None] = say
     _groups: AzureGroups | None = field(default=None, init=False)
+    _identity: str = field(default="", init=False)
 
     @property
     def subject(self) -> str:
@@ -70,7 +71,7 @@ class Session:
 
     def actor(self) -> Actor:
         """Who is acting; the Azure identity is known once Azure has been asked."""
-        return Actor(user=user(), host=host(), azure=self._groups.identity() if self._groups else "")
+        return Actor(user=user(), host=host(), azure=self._groups.identity() if self._groups else self._identity)
 
     def group(self, workspace: Workspace) -> GroupRef:
         """The group this workspace has; options that changed since do not lose sight of it."""
@@ -83,11 +84,24 @@ class Session:
 
     def look(self, workspace: Workspace) -> Sighting:
         """One poll of Azure. A group that this log knows nothing of may be a colleague's: say whose it is."""
-        sighting = self.groups.look(self.group(workspace))
+        sighting = self._look_through_holder(workspace) or self.groups.look(self.group(workspace))
         if workspace.state is State.ABSENT and sighting.presence is not Presence.ABSENT:
             maker = sighting.tags.get(TAG_CREATOR, "somebody unnamed")
             self.say(f"container group {self.group(workspace).name} is there already, made by {maker}")
         return sighting
+
+    def _look_through_holder(self, workspace: Workspace) -> Sighting | None:
+        """A poll over the holder's connection, where there is one: no sign-in, and the SDK stays unloaded."""
+        if workspace.state is not State.RUNNING or self._groups is not None or os.name != "posix":
+            return None
+        from adapters.cli.polls import ask, socket_for
+        from adapters.cli.sockets import holder_socket
+
+        seen = ask(socket_for(holder_socket(self, workspace)), self.group(workspace))
+        if seen is None:
+            return None
+        self._identity = seen.identity
+        return seen.sighting
 
 
 def session(environ: Mapping[str, str] = os.environ, *, patience: float = PATIENT) -> Session:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from adapters.cli.compose import ca_file, session
+from adapters.cli.compose import BRISK, ca_file, session
+from adapters.cli.polls import Look, forget, serve, socket_for
+from statemachine.events import GroupRef
 
 
 @click.command("tunnel-holder", hidden=True)
@@ -18,9 +20,22 @@ def tunnel_holder(socket: Path) -> None:
 
     current = session()
     group = current.group(recall(current.subject, current.world))
+    polls = session(patience=BRISK)
+
+    def look(wanted: GroupRef) -> Look:
+        return Look(polls.groups.look(wanted), polls.groups.identity())
+
+    answering: list[Path] = []
 
     def opener() -> ExecEndpoint:
+        # Only now is this the process that stays: ``hold`` detaches itself from its caller first.
+        if not answering:
+            answering.append(socket_for(socket))
+            serve(answering[0], group, look)
         uri, password = current.groups.open_exec(group)
         return ExecEndpoint(uri=uri, password=password)
 
-    hold(socket, opener, idle_seconds=current.settings.tunnel_idle, ca_file=ca_file(current.environ))
+    try:
+        hold(socket, opener, idle_seconds=current.settings.tunnel_idle, ca_file=ca_file(current.environ))
+    finally:
+        forget(socket)

@@ -15,6 +15,7 @@ from typing import Final
 
 from adapters.cli.compose import Session
 from adapters.cli.host import user
+from adapters.cli.polls import forget
 from statemachine.errors import TunnelError
 from statemachine.fold import Workspace
 
@@ -81,6 +82,7 @@ def stop_holders(session: Session) -> None:
     for socket in sockets:
         stop_holder(socket)
         socket.with_suffix(".err").unlink(missing_ok=True)
+        forget(socket)
 
 
 def _stem(session: Session) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 
 from tests.e2e.provider import Provider
@@ -94,3 +95,16 @@ def test_history_and_verify_read_it_back(machine: Provider) -> None:
     assert "create" in history
     assert "delete" in history
     assert machine.call("verify").returncode == 0
+
+
+def test_debugging_traces_every_request_and_no_secret(machine: Provider) -> None:
+    for setting in ({"DEVPOD_DEBUG": "true"}, {"DEVPOD_LOG_LEVEL": "debug"}):
+        answer = machine.call("status", **setting)
+        assert answer.stdout.split() == [b"NotFound"], "stdout stays DevPod's"
+        requests = [line for line in answer.stderr.decode().splitlines() if "/containerGroups/" in line]
+        assert requests, answer.stderr
+        assert all(re.search(r"GET /\S+ .*404.* ms", line) for line in requests), requests
+        assert machine.azure["AZURE_CLIENT_SECRET"].encode() not in answer.stderr
+        assert b"Bearer" not in answer.stderr
+        assert b"api-version" not in answer.stderr, "a query may carry a signature"
+    assert machine.call("status").stderr == b""

@@ -84,3 +84,30 @@ def test_a_holder_that_was_killed_is_replaced(machine: Provider) -> None:
     pid = int.from_bytes(credentials[:4], sys.byteorder)
     subprocess.run(["kill", "-9", str(pid)], check=True)
     assert machine.shell("echo back").stdout == b"back\n"
+
+
+def test_polls_go_over_the_holder(machine: Provider, azure: Running) -> None:
+    machine.ok("create")
+    machine.shell("true")
+    machine.ok("status")
+    mark = azure.control.mark()
+    assert machine.status() == "Running"
+    (look,) = azure.control.requests(since=mark)
+    assert look["operation"] == "ContainerGroups_Get", "no sign-in: the holder has done that"
+    probe = (
+        "import sys; from adapters.cli.main import run; status = run(['status']); "
+        "print(sorted({name.split('.')[0] for name in sys.modules} & {'azure', 'ssl'}), file=sys.stderr)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", probe], env=machine.env, capture_output=True, stdin=subprocess.DEVNULL, check=False
+    )
+    assert (answer.stdout.strip(), answer.stderr.splitlines()[-1]) == (b"Running", b"[]")
+
+
+def test_a_poll_over_the_holder_sees_what_others_did(machine: Provider, azure: Running) -> None:
+    machine.ok("create")
+    machine.shell("true")
+    azure.control.world.delete(machine.events()[0]["data"]["group"]["name"])
+    assert eventually(lambda: machine.status() == "NotFound")
+    assert machine.event_types()[-1] == "Vanished"
+    assert azure.env["AZURE_CLIENT_ID"] in machine.events()[-1]["actor"]["azure"]
