@@ -40,7 +40,7 @@ class Appender:
         self._segment = segment
         self.rolled = False
         """Whether an append sealed a segment since somebody last cared."""
-        self._remembered: tuple[int, int, Tail] | None = None
+        self._remembered: tuple[int, Tail] | None = None
         self._broken = ""
 
     def append(
@@ -113,9 +113,9 @@ class Appender:
             if not make_private(fd, status):
                 warn(f"{self._path} can be read or written by other users, and only its owner can change that")
         if self._remembered is not None:
-            device, inode, tail = self._remembered
+            opened, tail = self._remembered
             # Lines are only ever added, and never while it is our turn: the same length is the same log.
-            if status.st_size == tail.end and status.st_ino == inode and status.st_dev == device:
+            if status.st_size == tail.end and opened == self._turn.opened:
                 return tail
         tail = read_tail(self._disk, fd, self._path)
         if not tail.end:
@@ -124,7 +124,7 @@ class Appender:
             event = set_aside(self._disk, fd, self._path, tail, self._composer.stamp())
             warn(f"an unfinished last line of {self._path} was set aside in {event.file}")
             _, tail = self._write(fd, tail, self._composer.draft(LOG_SUBJECT, event))
-        self._remembered = (status.st_dev, status.st_ino, tail)
+        self._remembered = (self._turn.opened, tail)
         return tail
 
     def _write(self, fd: int, tail: Tail, draft: Draft) -> tuple[Recorded, Tail]:
@@ -150,8 +150,7 @@ class Appender:
                 self._disk.truncate(fd, tail.end)
             raise
         if self._remembered is not None:
-            device, inode, _ = self._remembered
-            self._remembered = (device, inode, after)
+            self._remembered = (self._turn.opened, after)
         return recorded, after
 
     def _explained(self, error: OSError) -> LogError:

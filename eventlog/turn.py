@@ -21,12 +21,14 @@ class Turn:
     disk. Each turn makes sure that it still is the file of that name.
     """
 
-    __slots__ = ("_device", "_disk", "_inode", "_lock", "_path", "_patience", "fd", "status")
+    __slots__ = ("_device", "_disk", "_inode", "_lock", "_path", "_patience", "fd", "opened", "status")
 
     fd: int
     """The log, to read and append."""
     status: os.stat_result
     """Of the log, as the turn began."""
+    opened: int
+    """How often the file was opened: an inode's number is no name for it, for it is given to another file next."""
 
     def __init__(self, path: Path, disk: Disk, patience: float) -> None:
         self._path = str(path)
@@ -34,6 +36,7 @@ class Turn:
         self._patience = patience
         self._device = self._inode = 0
         self._lock = self.fd = -1
+        self.opened = 0
 
     def __enter__(self) -> Self:
         try:
@@ -69,6 +72,7 @@ class Turn:
             if not try_lock(self._lock):
                 wait_for(self._lock, self._path, self._patience)
         self.fd = self._disk.open_append(self._path)
+        self.opened += 1
         status = os.fstat(self.fd)
         self._device, self._inode = status.st_dev, status.st_ino
 
