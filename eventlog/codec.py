@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, NoReturn
 
 import msgspec
 
+from eventlog.upcast import reader
 from statemachine.errors import LogDamagedError
 from statemachine.events import EVENT_TYPES, Event
 
@@ -23,10 +24,46 @@ class TornTailSetAside(Event, frozen=True, gc=False, omit_defaults=True, kw_only
     """Name of the file, beside the log, that holds the bytes."""
 
 
+class CheckpointSigned(Event, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """The log's own event: a key vouches for all lines before this one."""
+
+    VERSION: ClassVar[int] = 1
+
+    count: int
+    """Seq of the line before."""
+    head: str
+    """Its hash."""
+    key: str
+    """Short name of the key."""
+    signature: str
+    """Ed25519, in hex."""
+
+
+class SegmentsExpired(Event, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """The log's own event: its oldest segments were taken out, by whoever has the key."""
+
+    VERSION: ClassVar[int] = 1
+
+    first: int
+    last: int
+    """Seq of the last line that is gone."""
+    head: str
+    """Its hash, which the oldest line left has as its ``prev``."""
+    states: str
+    """SHA-256 of the document with what the lines up to there add up to."""
+    archive: str = ""
+    """Folder they were moved to; empty when they were removed."""
+    key: str
+    signature: str
+    """Ed25519, in hex."""
+
+
 LOG_SUBJECT: Final = "log"
 """Subject of the log's own events."""
 
-OWN_TYPES: Final[dict[str, type[Event]]] = {TornTailSetAside.__name__: TornTailSetAside}
+OWN_TYPES: Final[dict[str, type[Event]]] = {
+    kind.__name__: kind for kind in (TornTailSetAside, CheckpointSigned, SegmentsExpired)
+}
 """Event types the log writes itself. They are not part of any workspace's history."""
 
 
@@ -70,9 +107,9 @@ class _Readers(dict[tuple[str, int], Reader]):
         name, schema = key
         kind = EVENT_TYPES.get(name)
         known = kind is not None and schema <= kind.VERSION
-        reader: Reader = _decoder(kind).decode if kind is not None and known else _unknown
-        self[key] = reader
-        return reader
+        read: Reader = reader(kind, name, schema, _decoder(kind).decode) if kind is not None and known else _unknown
+        self[key] = read
+        return read
 
 
 def _unknown(_data: bytes | msgspec.Raw) -> None:

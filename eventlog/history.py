@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from eventlog.codec import OWN_TYPES, TornTailSetAside
+from eventlog.codec import OWN_TYPES, CheckpointSigned, SegmentsExpired, TornTailSetAside
 from eventlog.record import Actor, Record
 from eventlog.table import json_lines, table
 from statemachine import events as e
@@ -161,11 +161,24 @@ def _seen(record: Record, event: e.Event | None) -> Row:
         if isinstance(event, e.Exited) and event.exit_code is not None:
             row.detail = f"exit status {event.exit_code}" + (f", {event.detail}" if event.detail else "")
     elif record.type in OWN_TYPES:
-        aside = msgspec.json.decode(record.data, type=TornTailSetAside)
-        row.verb, row.detail = "set aside", f"an unfinished line of {aside.size} bytes, kept in {aside.file}"
+        row.verb, row.detail = _own(msgspec.json.decode(record.data, type=OWN_TYPES[record.type]))
     else:
         row.detail = "written by a newer version of this program"
     return row
+
+
+def _own(event: e.Event) -> tuple[str, str]:
+    """What the log did itself."""
+    match event:
+        case TornTailSetAside():
+            return "set aside", f"an unfinished line of {event.size} bytes, kept in {event.file}"
+        case CheckpointSigned():
+            return "seal", f"all {event.count} events before, with key {event.key}"
+        case SegmentsExpired():
+            where = f"moved to {event.archive}" if event.archive else "removed"
+            return "expire", f"events {event.first} to {event.last}, {where}"
+        case _:
+            return e.name_of(event).lower(), ""
 
 
 def _row(record: Record, verb: str, ended: Ended) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -13,8 +14,11 @@ from typing import Final
 
 from eventlog import replay as reading
 from eventlog.append import Appender
+from eventlog.checkpoint import is_due
+from eventlog.codec import LOG_SUBJECT
 from eventlog.compose import Composer
 from eventlog.disk import Disk
+from eventlog.failures import warn
 from eventlog.known import Known, grown, nothing
 from eventlog.lock import PATIENCE
 from eventlog.pieces import Place, View, open_view
@@ -28,6 +32,8 @@ from statemachine.events import Event
 from statemachine.fold import Workspace
 from statemachine.ports import Recorded
 
+LOOK_EVERY: Final = 100
+"""Events between two looks at whether a checkpoint is due."""
 SOURCE: Final = "devpod-provider-aci"
 
 
@@ -66,6 +72,7 @@ class EventLog:
         self._known: dict[str, Known] = {}
         self._recalled: dict[str, tuple[Workspace, Place]] = {}
         self._mutex = threading.Lock()
+        self._look_at = 0
         _alive.add(self)
 
     def close(self) -> None:
@@ -94,13 +101,34 @@ class EventLog:
         if self._appender.rolled:
             self._appender.rolled = False
             self._tidy()
+        elif subject != LOG_SUBJECT and recorded.seq >= self._look_at:
+            self._look_at = recorded.seq + LOOK_EVERY
+            if is_due(self.path, recorded.seq):
+                self._seal_quietly()
         return recorded
+
+    def note(self, make: Callable[[Tail], Event]) -> Recorded:
+        """Append an event of the log's own, made from the end of the log it will follow. Raises as ``append``."""
+        with self._mutex:
+            recorded, _ = self._appender.append(LOG_SUBJECT, make, None, self._expect)
+        return recorded
+
+    def _seal_quietly(self) -> None:
+        """A checkpoint that nobody asked for fails without failing the append behind it."""
+        from eventlog.sealing import seal
+
+        try:
+            seal(self)
+        except (LogError, ImportError) as error:
+            warn(f"the event log could not be sealed: {error}")
 
     def _tidy(self) -> None:
         """What a new segment asks for, none of which may make an append fail that is on the disk already."""
         with suppress(LogError):
             refresh(self._disk, self.path, force=True)
         compress(self._disk, self.path)
+        if is_due(self.path, sys.maxsize):
+            self._seal_quietly()
 
     def ensure_writable(self) -> None:
         """Find out before it matters whether an append could work. Raises LogError, LogDamagedError."""

@@ -11,8 +11,8 @@ class Seals:
     def __init__(self) -> None:
         self.signed = 0
         """Seq up to which the log is vouched for."""
-        self.line = 0
-        """Good lines before the one that ``verdict`` speaks of; 0 for all of them."""
+        self.line: int | None = None
+        """Good lines before the one that ``verdict`` speaks of; None: that is the one behind the last."""
 
     def begins(self, _base: int, _head: str) -> str:
         """The log begins behind a line; why that is wrong."""

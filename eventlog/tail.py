@@ -15,6 +15,8 @@ from eventlog.disk import Disk
 from statemachine.errors import LogDamagedError, LogError
 
 _FIRST_READ: Final = 4096
+_FIRST_LINE: Final = 512
+"""Bytes that hold the seq of a line, unless its subject is very long."""
 _SEQ_IN: Final = re.compile(rb'","seq":(\d{1,18}),"schema":')
 TOO_LONG: Final = f"longer than {layout.MAX_LINE} bytes, which no line of an event log is"
 _MOVE_AWAY: Final = "Set ACI_EVENT_LOG to another path, or move that file away."
@@ -77,7 +79,7 @@ def read_tail(disk: Disk, fd: int, path: Path) -> Tail:
 
 def first_seq(disk: Disk, fd: int) -> int:
     """The seq of a file's first line; 0 when that is not there yet."""
-    for size in (_FIRST_READ, layout.MAX_LINE):
+    for size in (_FIRST_LINE, layout.MAX_LINE):
         data = disk.read_at(fd, size, 0)
         line, newline, _ = data.partition(b"\n")
         match = _SEQ_IN.search(line)

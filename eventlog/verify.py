@@ -125,7 +125,7 @@ def verify(path: Path, *, disk: Disk | None = None, seals: Seals | None = None) 
     if good:
         check.reason = check.seals.verdict()
         if check.reason:
-            good, number = False, check.seals.line or number
+            good, number = False, number if check.seals.line is None else check.seals.line
     if not good or torn:
         reason = f"is unfinished ({torn} bytes); the next append sets it aside" if torn else check.reason
         line, file = number + 1, "" if torn else file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import click
 
@@ -32,18 +33,33 @@ def history(workspace: str | None, limit: int, as_json: bool) -> None:  # noqa: 
 
 
 @click.command()
-def verify() -> None:
+@click.option(
+    "--public-key",
+    "keys",
+    type=click.Path(exists=True, dir_okay=False),
+    multiple=True,
+    help="Also check what is signed; the file that `audit key` wrote. Give several if the key was changed.",
+)
+def verify(keys: tuple[str, ...]) -> None:
     """Check the event log's hash chain line by line."""
     from eventlog import verify as check
     from statemachine.errors import LogDamagedError
 
     path = log_path(os.environ)
-    verdict = check(path)
+    if keys:
+        from eventlog.sealing import read_trust, verify_signed
+
+        verdict = verify_signed(path, [read_trust(Path(key)) for key in keys])
+    else:
+        verdict = check(path)
     for warning in verdict.warnings:
         click.echo(f"warning: {warning}", err=True)
     if not verdict.ok:
+        where = f"segment {verdict.file} of {path}" if verdict.file else path
         raise LogDamagedError(
-            f"line {verdict.line} of {path} {verdict.reason}; the {verdict.events} lines before it are whole",
+            f"line {verdict.line} of {where} {verdict.reason}; the {verdict.events} lines before it are whole",
             remedy="Restore the file from a copy, or move it away to begin a new one.",
         )
     click.echo(f"{path}: {verdict.events} events, chain whole, head {verdict.head}")
+    if keys:
+        click.echo(f"sealed up to event {verdict.signed}; {verdict.unsealed} unsealed events at the end")

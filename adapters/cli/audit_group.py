@@ -18,6 +18,8 @@ AUDIT_VERBS: Final[dict[str, str]] = {
     "ship": "adapters.cli.ship",
     "sql": "adapters.cli.ship",
     "writers": "adapters.cli.ship",
+    "key": "adapters.cli.trust",
+    "seal": "adapters.cli.trust",
 }
 """Where each verb of the group lives; a module is imported when its verb is called."""
 

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from eventlog import upcast
-from eventlog.codec import OWN_TYPES
+from eventlog.codec import OWN_TYPES, event_of
+from statemachine.errors import LogDamagedError
 from statemachine.events import EVENT_TYPES, Event
 
 
@@ -85,3 +86,18 @@ def test_no_version_of_any_event_was_left_behind() -> None:
 def test_rows_are_of_versions_that_were_written() -> None:
     kinds = EVENT_TYPES | OWN_TYPES
     assert [key for key in upcast.UPCASTERS if key[0] not in kinds or not 0 < key[1] < kinds[key[0]].VERSION] == []
+
+
+def test_the_log_reads_through_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EVENT_TYPES, "Moved", Moved)
+    monkeypatch.setitem(upcast.UPCASTERS, ("Moved", 1), first)
+    monkeypatch.setitem(upcast.UPCASTERS, ("Moved", 2), second)
+    expected = Moved(region="westeurope", zones=("2",))
+    assert event_of("Moved", 1, b'{"place":"westeurope/2"}', 7) == expected
+    assert event_of("Moved", 2, b'{"region":"westeurope","zone":"2"}', 7) == expected
+    assert event_of("Moved", 3, b'{"region":"westeurope","zones":["2"]}', 7) == expected
+    assert event_of("Moved", 4, b"{}", 7) is None
+    with pytest.raises(LogDamagedError, match=r"event 7 of the log is not a valid Moved: it is not version 1 of it"):
+        event_of("Moved", 1, b'{"region":"westeurope"}', 7)
+    with pytest.raises(LogDamagedError, match="version 0 of it was never written"):
+        event_of("Moved", 0, b"{}", 7)

@@ -25,6 +25,7 @@ LOGS = sorted(GOLDEN.glob("*.jsonl"))
 STATES = {
     "v1.jsonl": {"demo": State.ABSENT, "other": State.RUNNING, "ünïcode ws": State.RUNNING},
     "future.jsonl": {"demo": State.ABSENT},
+    "seals.jsonl": {"demo": State.RUNNING},
 }
 KINDS = EVENT_TYPES | OWN_TYPES
 

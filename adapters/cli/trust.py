@@ -1,0 +1,43 @@
+"""audit key, audit seal: what makes the event log something another person can check."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from adapters.cli.compose import log_path
+
+
+@click.command()
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file instead of stdout.")
+def key(output: str | None) -> None:
+    """Print the public key that checkpoints are signed with, to give to an auditor; makes a key the first time.
+
+    The first line also says what is sealed by now, so whoever keeps it sees later whether that was cut off.
+    """
+    from eventlog.failures import explained
+    from eventlog.sealing import public_key
+
+    text = public_key(log_path(os.environ))
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    file = Path(output)
+    with explained(file, "written"):
+        file.write_text(text, encoding="ascii")
+
+
+@click.command()
+def seal() -> None:
+    """Sign a checkpoint: from then on every event before it is vouched for."""
+    from adapters.cli.host import host, user
+    from eventlog import Actor, EventLog
+    from eventlog.keys import load
+    from eventlog.sealing import seal as sign
+
+    log = EventLog(log_path(os.environ), actor=lambda: Actor(user=user(), host=host()), correlation="")
+    recorded = sign(log)
+    found = load(log.path)
+    click.echo(f"{recorded.seq - 1} events sealed with key {found.id if found else ''}")

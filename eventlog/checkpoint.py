@@ -1,0 +1,198 @@
+"""Signed checkpoints: an event of the log's own that vouches for every line before it.
+
+Signing is asked for (``audit seal``), or, once a log has a key, done by the append that finds many unsealed events
+or that rolls. What was sealed last is also kept beside the key, so that cutting the log back is seen.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from eventlog import layout
+from eventlog.codec import CheckpointSigned, SegmentsExpired
+from eventlog.disk import Disk
+from eventlog.failures import explained
+from eventlog.paths import blobs_path
+from eventlog.replay import Entry
+from eventlog.seals import Seals
+from statemachine.errors import LogError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+EVERY: Final = 1_000
+"""Unsealed events after which an append signs, in a log that has a key."""
+
+_BEGIN: Final = "devpod-provider-aci event log"
+_CONTEXT: Final = b"devpod-provider-aci event log checkpoint 1\n"
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """What was sealed last."""
+
+    seq: int = 0
+    """The last line that is vouched for."""
+    head: str = layout.GENESIS
+    """Its hash."""
+    key: str = ""
+
+
+class Trust(msgspec.Struct, frozen=True):
+    """What an auditor was given: a public key, and what had been sealed when it was given out."""
+
+    public: bytes
+    sealed: Sealed = Sealed()
+
+
+def signed_text(count: int, head: str, key: str) -> bytes:
+    """What a checkpoint's signature is over. The head stands for all lines before it, and so for the log."""
+    return b"%b%d\n%b\n%b\n" % (_CONTEXT, count, head.encode(), key.encode())
+
+
+def expiry_text(event: SegmentsExpired) -> bytes:
+    """What a tombstone's signature is over."""
+    return signed_text(event.last, event.head, f"{event.key} expired {event.states}")
+
+
+def last_path(log: Path) -> Path:
+    """Where a log keeps what was sealed last."""
+    return blobs_path(log, "keys") / "sealed"
+
+
+def last_sealed(log: Path) -> Sealed | None:
+    """What was sealed last; None for a log that never was. Raises LogError."""
+    path = last_path(log)
+    with explained(path, "read"):
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Sealed)
+        except FileNotFoundError:
+            return None
+        except msgspec.MsgspecError as error:
+            raise LogError(f"{path} is not what this program wrote", remedy="Seal the log again.") from error
+
+
+def remember(log: Path, sealed: Sealed) -> None:
+    """Keep what was sealed last: the old or the new is there, whatever happens. Raises LogError."""
+    path, disk = last_path(log), Disk()
+    with explained(path, "written"):
+        disk.make_folder(path.parent)
+        draft = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
+        fd = disk.create(draft)
+        try:
+            disk.write_all(fd, msgspec.json.encode(sealed))
+        finally:
+            disk.close(fd)
+        draft.replace(path)
+
+
+def public_text(public: Ed25519PublicKey, key: str, sealed: Sealed) -> str:
+    """The file for the auditor: PEM, below a line that says what had been sealed by then."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    return f"{_BEGIN} key {key} sealed {sealed.seq} {sealed.head}\n{pem}"
+
+
+def trust_in(text: str) -> Trust:
+    """What ``public_text`` wrote; a bare PEM will do. Raises LogError."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    first, _, _ = text.partition("\n")
+    words = first.removeprefix(_BEGIN).split()
+    try:
+        public = load_pem_public_key(text[max(0, text.find("-----BEGIN")) :].encode())
+        sealed = Sealed(int(words[3]), words[4], words[1]) if first.startswith(_BEGIN) else Sealed()
+    except (ValueError, IndexError, UnsupportedAlgorithm) as error:
+        raise LogError("that is no public key", remedy="Give the file that `audit key` wrote.") from error
+    if not isinstance(public, Ed25519PublicKey):
+        raise LogError("that is a key of another kind than Ed25519", remedy="Give the file that `audit key` wrote.")
+    return Trust(public.public_bytes_raw(), sealed)
+
+
+class SignedSeals(Seals):
+    """Checks every checkpoint against the keys that are trusted: one that no such key signed is an error."""
+
+    def __init__(self, trust: list[Trust]) -> None:
+        super().__init__()
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        from eventlog.keys import key_id
+
+        keys = [Ed25519PublicKey.from_public_bytes(one.public) for one in trust]
+        self._keys = {key_id(key): key for key in keys}
+        self._wanted = {one.sealed.seq: one.sealed.head for one in trust if one.sealed.seq}
+        self._base = 0
+        self._before = layout.GENESIS
+        self._excused = False
+
+    def begins(self, base: int, head: str) -> str:
+        """As ``Seals``; a tombstone that a trusted key signed is looked for on the way."""
+        self._base, self._before = base, head
+        return ""
+
+    def look(self, entry: Entry, head: str, digest: str) -> str:
+        """As ``Seals``."""
+        if entry.type == CheckpointSigned.__name__:
+            return self._checkpoint(msgspec.json.decode(entry.data, type=CheckpointSigned), entry.seq, head)
+        if entry.type == SegmentsExpired.__name__:
+            return self._tombstone(msgspec.json.decode(entry.data, type=SegmentsExpired))
+        return ""
+
+    def _checkpoint(self, event: CheckpointSigned, seq: int, head: str) -> str:
+        if (event.count, event.head) != (seq - 1, head):
+            return "is a checkpoint of other lines than those before it"
+        wrong = self._signature(event.key, event.signature, signed_text(event.count, event.head, event.key))
+        if not wrong:
+            self.signed = event.count
+        return wrong
+
+    def _tombstone(self, event: SegmentsExpired) -> str:
+        wrong = self._signature(event.key, event.signature, expiry_text(event))
+        if not wrong and (event.last, event.head) == (self._base, self._before):
+            self._excused = True
+        return wrong
+
+    def _signature(self, key: str, signature: str, text: bytes) -> str:
+        from cryptography.exceptions import InvalidSignature
+
+        public = self._keys.get(key)
+        if public is None:
+            return f"is signed with key {key}, which is not one of those given"
+        try:
+            public.verify(bytes.fromhex(signature), text)
+        except (InvalidSignature, ValueError):
+            return f"has a signature that key {key} did not make"
+        return ""
+
+    def passes(self, seq: int, digest: str) -> None:
+        """As ``Seals``."""
+        if self._wanted and self._wanted.get(seq) == digest:
+            del self._wanted[seq]
+
+    def verdict(self) -> str:
+        """As ``Seals``."""
+        if self._base and not self._excused:
+            self.line = 0
+            return "is not the first line of a log, and nobody signed for what is missing"
+        gone = {seq for seq in self._wanted if seq > self._base}
+        if gone:
+            return f"is missing, or another one than it was: event {min(gone)} had been sealed"
+        if not self.signed:
+            self.line = 0
+            return f"begins a log that no key of those given ({', '.join(self._keys)}) ever sealed"
+        return ""
+
+
+def is_due(log: Path, seq: int) -> bool:
+    """Whether there are so many unsealed events that it is time for a checkpoint, in a log that has a key."""
+    with suppress(LogError):
+        sealed = last_sealed(log)
+        return sealed is not None and seq - sealed.seq > EVERY
+    return False

@@ -1,0 +1,71 @@
+"""Sealing a log: signing a checkpoint, giving out the public key, and checking with keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eventlog import keys
+from eventlog.checkpoint import Sealed, SignedSeals, Trust, last_sealed, public_text, remember, signed_text, trust_in
+from eventlog.codec import CheckpointSigned
+from eventlog.failures import explained
+from eventlog.tail import Tail
+from eventlog.verify import Verdict, verify
+from statemachine.errors import LogError
+
+if TYPE_CHECKING:
+    from eventlog.log import EventLog
+    from statemachine.ports import Recorded
+
+
+def ensure_key(log: Path) -> keys.Key:
+    """The key of a log; made, if it has none. Raises LogError, which also says that one was lost."""
+    key = keys.load(log)
+    if key is not None:
+        return key
+    if last_sealed(log) is not None:
+        raise LogError(
+            "this event log was sealed with a key that is not there any more",
+            remedy="Bring the key back; or remove the file `sealed` in its folder, and tell the auditor why.",
+        )
+    return keys.make(log)
+
+
+def seal(log: EventLog) -> Recorded:
+    """Sign a checkpoint of all lines there are. Raises LogError, ImportError without ``cryptography``."""
+    key = ensure_key(log.path)
+    made: list[CheckpointSigned] = []
+
+    def checkpoint(tail: Tail) -> CheckpointSigned:
+        signature = key.sign(signed_text(tail.seq, tail.hash, key.id))
+        made.append(CheckpointSigned(count=tail.seq, head=tail.hash, key=key.id, signature=signature))
+        return made[-1]
+
+    recorded = log.note(checkpoint)
+    remember(log.path, Sealed(made[-1].count, made[-1].head, key.id))
+    return recorded
+
+
+def public_key(log: Path) -> str:
+    """The text to give to the auditor; makes a key if there is none. Raises LogError."""
+    key = ensure_key(log)
+    sealed = last_sealed(log)
+    if sealed is None:
+        sealed = Sealed()
+        remember(log, sealed)
+    return public_text(key.public, key.id, sealed)
+
+
+def read_trust(file: Path) -> Trust:
+    """A public key that ``public_key`` gave out. Raises LogError."""
+    with explained(file, "read"):
+        data = file.read_bytes()
+    try:
+        return trust_in(data.decode())
+    except UnicodeDecodeError as error:
+        raise LogError(f"{file} is no public key", remedy="Give the file that `audit key` wrote.") from error
+
+
+def verify_signed(path: Path, trust: list[Trust]) -> Verdict:
+    """Check every line, and every checkpoint against the keys. Raises LogError."""
+    return verify(path, seals=SignedSeals(trust))
