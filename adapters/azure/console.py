@@ -27,8 +27,10 @@ def open_exec(session: Session, ref: GroupRef, *, rows: int, columns: int) -> tu
     try:
         answer = session.call(
             f"open an exec session in {ref.name}",
-            lambda: session.groups.containers.execute_command(
-                ref.resource_group, ref.name, ref.container, request, cls=keep
+            lambda: session.ask(
+                lambda: session.groups.containers.execute_command(
+                    ref.resource_group, ref.name, ref.container, request, cls=keep
+                )
             ),
         )
     except RefusedError as error:

@@ -33,15 +33,46 @@ class Kind(StrEnum):
     """Not a failure of a request."""
 
 
+TRANSITIONING: Final = "ContainerGroupTransitioning"
+
 MESSAGES: Final = (
     (re.compile(r"updates on container group .* are invalid", re.IGNORECASE), "InvalidContainerGroupUpdate"),
-    (re.compile(r"is still transitioning", re.IGNORECASE), "ContainerGroupTransitioning"),
+    (re.compile(r"is still transitioning|another operation .*in progress", re.IGNORECASE), TRANSITIONING),
+    (re.compile(r"container group .*\bis (already )?stopped", re.IGNORECASE), "ContainerGroupStopped"),
     (re.compile(r"DNS name label .* not available", re.IGNORECASE), "DnsNameLabelNotAvailable"),
     (re.compile(r"image .* is not accessible", re.IGNORECASE), "InaccessibleImage"),
     (re.compile(r"resource is not available in the location", re.IGNORECASE), "InsufficientCapacity"),
     (re.compile(r"quota .* exceeded in region", re.IGNORECASE), "ContainerGroupQuotaReached"),
 )
 """Azure's code for these is not certain (an InternalServerError was seen for a DNS label in use); its words are."""
+
+
+WRAPPERS: Final = frozenset(
+    {
+        "",
+        "badrequest",
+        "conflict",
+        "deploymentfailed",
+        "error",
+        "failed",
+        "forbidden",
+        "invalidtemplatedeployment",
+        "multipleerrorsoccurred",
+        "notfound",
+        "operationfailed",
+        "resourcedeploymentfailure",
+    }
+)
+"""Codes that only say that something went wrong; the code inside says what."""
+
+ALIASES: Final = {
+    "anotheroperationinprogress": TRANSITIONING,
+    "operationinprogress": TRANSITIONING,
+    "containergroupbusy": TRANSITIONING,
+}
+"""Other front ends of ARM's words for what Container Instances says with a code of its own."""
+
+_MAX_DEPTH: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +90,8 @@ class Fault:
     @property
     def meaning(self) -> str:
         """The code the message stands for, where its words are surer than Azure's own code."""
-        return next((code for words, code in MESSAGES if words.search(self.message)), self.code)
+        said = next((code for words, code in MESSAGES if words.search(self.message)), self.code)
+        return ALIASES.get(said.lower(), said)
 
 
 def fault_of(error: BaseException) -> Fault:
@@ -94,7 +126,7 @@ def answered(status: int, headers: Mapping[str, str], body: str, text: str = "")
     return Fault(
         kind=Kind.ANSWERED,
         status=status,
-        code=code,
+        code=code or ("Conflict" if status == 409 else ""),
         message=message or " ".join(text.split()),
         request_id=lower.get("x-ms-request-id", ""),
         retry_after=retry_after(lower),
@@ -171,18 +203,28 @@ def _code_and_message(body: str) -> tuple[str, str]:
         parsed = json.loads(body)
     except ValueError:
         return "", ""
-    if not isinstance(parsed, dict):
-        return "", ""
-    error = parsed.get("error", parsed)
+    error = _field(parsed, "error") or parsed
     if isinstance(error, str):
-        return error, str(parsed.get("error_description", ""))
-    if not isinstance(error, dict):
-        return "", ""
-    code, message = str(error.get("code") or ""), str(error.get("message") or "")
-    details = error.get("details")
-    if isinstance(details, list):
-        for detail in details:
-            said = str(detail.get("message") or "") if isinstance(detail, dict) else ""
-            if said and said not in message:
-                message = f"{message} {said}".strip()
+        return error, str(_field(parsed, "error_description") or "")
+    return _unwrapped(error, 0)
+
+
+def _unwrapped(error: object, depth: int) -> tuple[str, str]:
+    """An error's code and everything it says, from the innermost error where the outer one is only a wrapper."""
+    code, message = str(_field(error, "code") or ""), str(_field(error, "message") or "")
+    details = _field(error, "details")
+    inner = [*(details if isinstance(details, list) else []), _field(error, "innererror")]
+    for one in inner if depth < _MAX_DEPTH else ():
+        word, said = _unwrapped(one, depth + 1)
+        if code.lower() in WRAPPERS and word:
+            code = word
+        if said and said not in message:
+            message = f"{message} {said}".strip()
     return code, message
+
+
+def _field(value: object, name: str) -> object:
+    """A member of a JSON object, whatever its letter case."""
+    if not isinstance(value, dict):
+        return None
+    return next((found for known, found in value.items() if known.lower() == name), None)

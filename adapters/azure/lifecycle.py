@@ -27,6 +27,8 @@ from statemachine.ports import Presence
 APPEAR: Final = 5.0
 """Seconds a group may stay invisible after a PUT whose answer was lost, before the PUT is sent again."""
 
+CREATED: Final = 201
+
 
 def create(session: Session, order: GroupOrder, *, resume: bool) -> Receipt:
     """PUT the group and wait until its container runs; ``resume`` waits for one that is already there."""
@@ -58,7 +60,7 @@ def start(session: Session, ref: GroupRef) -> Receipt:
         raise GroupMissingError(f"cannot {doing}: it is not there", remedy="Create the workspace first (`devpod up`).")
     if current.presence is Presence.RUNNING:
         return _receipt(current.answer, current)
-    if current.seen and current.seen.group != "Stopped":
+    if current.seen and current.seen.group.lower() != "stopped":
         stop(session, ref)
         current = look(session, ref)
     posted = session.careful(
@@ -73,10 +75,7 @@ def start(session: Session, ref: GroupRef) -> Receipt:
 def stop(session: Session, ref: GroupRef) -> Receipt:
     """Stop the group; one that does not run is fine."""
     doing = f"stop container group {ref.name}"
-    answer = cast(
-        "Answer",
-        session.call(doing, lambda: session.groups.container_groups.stop(ref.resource_group, ref.name, cls=keep)),
-    )
+    answer = session.call(doing, lambda: _post_stop(session, ref))
     return _receipt(answer, wait(session, ref, doing, until_stopped(session), accepted=answer))
 
 
@@ -84,12 +83,8 @@ def delete(session: Session, ref: GroupRef) -> Receipt:
     """Delete the group; one that is not there is fine."""
     doing = f"delete container group {ref.name}"
 
-    def remove() -> Answer:
-        poller = session.groups.container_groups.begin_delete(ref.resource_group, ref.name, polling=False, cls=keep)
-        return cast("Answer", poller.result())
-
     try:
-        answer = session.call(doing, remove)
+        answer = session.call(doing, lambda: _delete(session, ref))
     except GroupMissingError as error:
         return Receipt(http_status=error.http_status, request_id=error.request_id)
     wait(session, ref, doing, until_absent, accepted=answer)
@@ -99,15 +94,33 @@ def delete(session: Session, ref: GroupRef) -> Receipt:
 def _put(session: Session, ref: GroupRef, content: bytes) -> Answer:
     # The SDK takes bytes as they are (its stub says IO, its code says bytes too): the body is built and
     # tested against the published schema in order.py, without importing 60 ms of models.
-    poller = session.groups.container_groups.begin_create_or_update(
-        ref.resource_group, ref.name, cast("Any", content), polling=False, cls=keep
-    )
-    return cast("Answer", poller.result())
+    def put() -> object:
+        return session.groups.container_groups.begin_create_or_update(
+            ref.resource_group, ref.name, cast("Any", content), polling=False, cls=keep
+        ).result()
+
+    return session.ask(put, content=False)
 
 
 def _post_start(session: Session, ref: GroupRef) -> Answer:
-    poller = session.groups.container_groups.begin_start(ref.resource_group, ref.name, polling=False, cls=keep)
-    return cast("Answer", poller.result())
+    def post() -> object:
+        groups = session.groups.container_groups
+        return groups.begin_start(ref.resource_group, ref.name, polling=False, cls=keep).result()
+
+    return session.ask(post, content=False)
+
+
+def _post_stop(session: Session, ref: GroupRef) -> Answer:
+    groups = session.groups.container_groups
+    return session.ask(lambda: groups.stop(ref.resource_group, ref.name, cls=keep), content=False)
+
+
+def _delete(session: Session, ref: GroupRef) -> Answer:
+    def remove() -> object:
+        groups = session.groups.container_groups
+        return groups.begin_delete(ref.resource_group, ref.name, polling=False, cls=keep).result()
+
+    return session.ask(remove, content=False)
 
 
 def _appeared(session: Session, ref: GroupRef, request: str) -> bool:
@@ -115,7 +128,7 @@ def _appeared(session: Session, ref: GroupRef, request: str) -> bool:
     until = time.monotonic() + APPEAR
     while True:
         seen = look(session, ref).seen
-        if seen and dict(seen.tags).get(REQUEST_TAG) == request:
+        if seen and seen.tag(REQUEST_TAG) == request:
             return True
         if time.monotonic() >= until:
             return False
@@ -125,7 +138,8 @@ def _appeared(session: Session, ref: GroupRef, request: str) -> bool:
 def _until_running(
     session: Session, order: GroupOrder, doing: str, put: Answer | None = None, request: str = ""
 ) -> Look:
-    judge = until_running(session, order.ref, doing, request=request, secrets=order.secrets())
+    new = put is not None and put.status == CREATED
+    judge = until_running(session, order.ref, doing, request=request, new=new, secrets=order.secrets())
     return wait(session, order.ref, doing, judge, accepted=put)
 
 

@@ -82,6 +82,15 @@ class Observed:
         """What went wrong, oldest first."""
         return tuple(event for event in self.events if event.warning)
 
+    def tag(self, name: str) -> str:
+        """A tag's value, empty where there is none; the letter case of a tag's name means nothing in ARM."""
+        return next((value for known, value in self.tags if known.lower() == name.lower()), "")
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether nothing in it tells if the container runs: some answers come without any instanceView."""
+        return not self.group and not self.container
+
     def run(self) -> tuple[object, ...]:
         """Tells one run of the container from the next; equal for two looks at the same ended run."""
         return (self.group, self.container, self.started, self.finished, self.exit_code, self.restarts)
@@ -161,7 +170,8 @@ def bounded(text: str, limit: int) -> str:
 def _container(properties: dict[str, Any], name: str) -> dict[str, Any]:
     containers = [_dict(item) for item in _list(properties.get("containers"))]
     for item in containers:
-        if item.get("name") == name:
+        # Names come back in whatever letter case the service likes.
+        if _text(item.get("name")).lower() == name.lower():
             return _dict(item.get("properties"))
     return {}
 

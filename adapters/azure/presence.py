@@ -4,7 +4,8 @@ Azure tells of a group in three places: ``provisioningState`` (did the deploymen
 ``instanceView.state`` (is it running), and the container's ``currentState.state``. The vendor says to
 depend on Succeeded and Failed only of the first (learn.microsoft.com, container states); any other word,
 known or new, means that something is under way. Virtual Kubelet's Azure provider reads them the same way:
-provisioningState unless it is Succeeded, then the group's state.
+provisioningState unless it is Succeeded, then the group's state. Letter case carries no meaning in ARM, so
+it carries none here.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from statemachine.ports import Presence
 
 ANY: Final = None
 
-SUCCEEDED: Final = frozenset({"Succeeded"})
-BROKEN: Final = frozenset({"Failed", "Canceled"})
-STOPPED: Final = frozenset({"Stopped"})
-ENDED: Final = frozenset({"Succeeded", "Failed"})
-RUNNING: Final = frozenset({"Running"})
+SUCCEEDED: Final = frozenset({"succeeded"})
+SILENT: Final = frozenset({"succeeded", ""})
+"""Without the word, the states themselves must tell."""
+BROKEN: Final = frozenset({"failed", "canceled"})
+UNWELL: Final = frozenset({"unhealthy"})
+STOPPED: Final = frozenset({"stopped"})
+ENDED: Final = frozenset({"succeeded", "failed"})
+RUNNING: Final = frozenset({"running"})
 MISSING: Final = frozenset({""})
-STILL: Final = frozenset({"Terminated", ""})
+STILL: Final = frozenset({"terminated", ""})
 
 
 class Row(NamedTuple):
-    """When all three match, the presence is this, for this reason; None matches every word."""
+    """When all three match, in lower case, the presence is this, for this reason; None matches every word."""
 
     provisioning: frozenset[str] | None
     group: frozenset[str] | None
@@ -37,19 +41,22 @@ class Row(NamedTuple):
 TABLE: Final = (
     Row(BROKEN, STOPPED, STILL, Presence.STOPPED, "failed to provision and was then stopped: it costs nothing more"),
     Row(BROKEN, ANY, ANY, Presence.FAILED, "provisioning failed; the platform may go on trying, and billing"),
-    Row(SUCCEEDED, RUNNING, RUNNING, Presence.RUNNING, "deployed, and the process lives"),
+    Row(SILENT, RUNNING, RUNNING, Presence.RUNNING, "deployed, and the process lives"),
     Row(SUCCEEDED, MISSING, RUNNING, Presence.RUNNING, "some answers leave the group's state out"),
-    Row(SUCCEEDED, STOPPED, STILL, Presence.STOPPED, "stopped; the container says Terminated (2024) or nothing (2023)"),
-    Row(SUCCEEDED, ENDED, STILL, Presence.STOPPED, "the process ended by itself; stop leaves this state as it is"),
-    Row(SUCCEEDED, MISSING, frozenset({"Terminated"}), Presence.STOPPED, "ended; nothing says it will restart"),
+    Row(SUCCEEDED, RUNNING, MISSING, Presence.RUNNING, "or the container's: the group's own word is enough"),
+    Row(SUCCEEDED, MISSING, MISSING, Presence.RUNNING, "or both: deployed, and nothing says that it ended"),
+    Row(UNWELL, RUNNING, RUNNING, Presence.RUNNING, "a word that may stay for hours, while the process lives"),
+    Row(SILENT, STOPPED, STILL, Presence.STOPPED, "stopped; the container says Terminated (2024) or nothing (2023)"),
+    Row(SILENT, ENDED, STILL, Presence.STOPPED, "the process ended by itself; stop leaves this state as it is"),
+    Row(SUCCEEDED, MISSING, frozenset({"terminated"}), Presence.STOPPED, "ended; nothing says it will restart"),
     Row(SUCCEEDED, ANY, ANY, Presence.PENDING, "pulling, waiting, restarting, or a word we do not know: ask again"),
-    Row(ANY, ANY, ANY, Presence.PENDING, "Pending, Creating, Updating, Repairing, Unhealthy, …: not settled"),
+    Row(ANY, ANY, ANY, Presence.PENDING, "Pending, Creating, Updating, Repairing, …: not settled"),
 )
 
 
 def match(provisioning: str, group: str, container: str) -> Row:
     """The first row that fits; the last one always does."""
-    words = (provisioning, group, container)
+    words = tuple(word.strip().lower() for word in (provisioning, group, container))
     for row in TABLE:
         if all(want is ANY or word in want for want, word in zip(row[:3], words, strict=True)):
             return row

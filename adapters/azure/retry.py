@@ -52,6 +52,8 @@ RULES: Final = (
     Rule(name="stands", code="DnsNameLabelNotAvailable", first=0, ceiling=0, times=0),
     # Vendor's advice for a group that is still transitioning: 10 s between calls; it is often over sooner.
     Rule(name="transitioning", code="ContainerGroupTransitioning", first=2, ceiling=10),
+    # A front end that does not say with what; most of the service's conflicts pass.
+    Rule(name="conflict", status=409, code="Conflict", first=2, ceiling=10, times=4),
     Rule(name="not deployed yet", code="ContainerGroupDeploymentNotReady", first=1, ceiling=2),
     Rule(name="no log yet", code="ContainerLogNotAvailable", first=1, ceiling=2, times=5),
     Rule(name="registry", code="RegistryErrorResponse", first=5, ceiling=20, times=3),

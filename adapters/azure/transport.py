@@ -7,6 +7,7 @@ own; both accept a transport, so both are seen, and every repetition is.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final, Self
@@ -35,6 +36,12 @@ class TracedTransport(HttpTransport[Any, Any]):
         self._requests = RequestsTransport()
         self._verify = verify
         self._trace = trace
+        self._kept = threading.local()
+
+    @property
+    def last(self) -> Any | None:
+        """The last response in this thread: the SDK does not hand it on when it cannot read it."""
+        return getattr(self._kept, "response", None)
 
     def __enter__(self) -> Self:
         self.open()
@@ -64,11 +71,13 @@ class TracedTransport(HttpTransport[Any, Any]):
             read_timeout=min(READ_TIMEOUT, remaining),
         )
         begun = time.monotonic()
+        self._kept.response = None
         try:
             response = self._requests.send(request, **kwargs)
         except Exception as error:
             self._tell(request, type(error).__name__, "", begun)
             raise
+        self._kept.response = response
         self._tell(request, str(response.status_code), response.headers.get("x-ms-request-id", ""), begun)
         return response
 

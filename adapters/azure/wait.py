@@ -101,13 +101,15 @@ def until_running(
     *,
     before: Observed | None = None,
     request: str = "",
+    new: bool = False,
     secrets: tuple[Secret, ...] = (),
 ) -> Judge:
     """Content when the container's process runs.
 
     ``before`` is what was seen before the request: until Azure shows something else, or ``settle`` seconds
     have passed, it counts as old news. ``request`` names the PUT that was accepted: until a group with that
-    mark shows, a 404 and any other group of the same name are old news too.
+    mark shows, a 404 and any other group of the same name are old news too. ``new`` tells that Azure called the
+    group new: then one without any mark is ours as well, for not every answer gives tags back.
     ``secrets`` are masked in what the container printed.
     """
     settle = session.settings.settle
@@ -119,7 +121,8 @@ def until_running(
             if request and waited < settle:
                 return False
             raise GroupMissingError(f"Azure did not {doing}: the container group is not there")
-        if request and waited < settle and dict(seen.tags).get(REQUEST_TAG) != request:
+        mark = seen.tag(REQUEST_TAG)
+        if request and waited < settle and mark != request and (mark or not new):
             return False
         if seen.presence is Presence.RUNNING:
             return True
@@ -138,15 +141,19 @@ def until_running(
 
 def until_stopped(session: Session) -> Judge:
     """Content when the container does not run. A group that failed to provision counts as stopped once
-    Azure has accepted the stop and shows no running process.
+    Azure has accepted the stop and shows no running process; so does one that shows nothing but that it was
+    deployed, for its word would not change.
     """
     settle = session.settings.settle
 
     def judge(current: Look, waited: float) -> bool:
         if current.presence in (Presence.STOPPED, Presence.ABSENT):
             return True
-        failed = current.seen is not None and current.presence is Presence.FAILED
-        return failed and current.seen is not None and current.seen.container != "Running" and waited >= min(settle, 5)
+        if current.seen is not None and current.seen.says_nothing and current.presence is Presence.RUNNING:
+            return waited >= min(settle, 5)
+        if current.seen is None or current.presence is not Presence.FAILED:
+            return False
+        return current.seen.container.lower() != "running" and waited >= min(settle, 5)
 
     return judge
 
@@ -164,7 +171,7 @@ def until_settled(current: Look, _waited: float) -> bool:
 def raise_if_failed(operation: Answer | None, doing: str) -> None:
     """A failed operation says why in ``properties.events``; ``error`` is read too where there is one."""
     body = operation.body if operation and isinstance(operation.body, dict) else {}
-    if body.get("status") not in ("Failed", "Canceled"):
+    if str(body.get("status")).lower() not in ("failed", "canceled", "cancelled"):
         return
     properties = body.get("properties")
     events = read_events(properties.get("events") or []) if isinstance(properties, dict) else ()

@@ -156,3 +156,22 @@ def test_network_failures(error: Exception, kind: Kind, words: str) -> None:
     assert words in str(told)
     assert "sig=s" not in str(told)
     assert "\n" not in str(told)
+
+
+NESTED = [
+    ({"error": {"code": "Conflict", "details": [{"code": "ContainerGroupStopped", "message": "No."}]}}, "Refused"),
+    ({"error": {"code": "BadRequest", "innererror": {"code": "QuotaExceeded", "message": "Full."}}}, "Quota"),
+    ({"error": {"code": "DeploymentFailed", "details": [{"details": [{"code": "InaccessibleImage"}]}]}}, "Image"),
+    ({"Code": "InaccessibleImage", "Message": "not there"}, "Image"),
+    ({"error": {"code": "InaccessibleImage", "details": [{"code": "QuotaExceeded"}]}}, "Image"),
+    ({"error": {"code": "AnotherOperationInProgress", "message": "Wait."}}, "Transitioning"),
+    ({"error": {"code": "X", "message": "The container group 'g' is stopped."}}, "Refused"),
+    ("<html>conflict</html>", "Azure"),
+    ("", "Azure"),
+]
+
+
+@pytest.mark.parametrize(("body", "kind"), NESTED)
+def test_an_error_in_another_shape(body: Any, kind: str) -> None:
+    error = error_for(fault_of(HttpResponseError(response=Response(409, body))), "do it", "host")
+    assert type(error).__name__ == f"{kind}Error"

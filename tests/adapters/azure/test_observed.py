@@ -74,6 +74,13 @@ def test_our_container_is_found_by_name() -> None:
     assert (sighting.request_id, sighting.started) == ("id-1", "2023-05-01T00:00:02Z")
 
 
+def test_letter_case_of_names_means_nothing() -> None:
+    seen = observe(group(), "DEV")
+    assert seen.exit_code == 3
+    assert seen.tag("A") == "b"
+    assert seen.tag("c") == ""
+
+
 def test_the_creation_time_azure_gives_is_preferred() -> None:
     assert observe({**group(), "systemData": {"createdAt": "2022-01-01"}}, "dev").created == "2022-01-01"
 

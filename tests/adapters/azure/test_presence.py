@@ -28,7 +28,14 @@ PROVISIONING = [
 GROUP = ["", "Pending", "Running", "Stopped", "Succeeded", "Failed", "NotYetInvented"]
 CONTAINER = ["", "Waiting", "Running", "Terminated", "NotYetInvented"]
 
-RUNNING = {("Succeeded", "Running", "Running"), ("Succeeded", "", "Running")}
+RUNNING = {
+    ("Succeeded", "Running", "Running"),
+    ("Succeeded", "", "Running"),
+    ("Succeeded", "Running", ""),
+    ("Succeeded", "", ""),
+    ("", "Running", "Running"),
+    ("Unhealthy", "Running", "Running"),
+}
 STOPPED = {
     ("Succeeded", "Stopped", "Terminated"),
     ("Succeeded", "Stopped", ""),
@@ -37,6 +44,12 @@ STOPPED = {
     ("Succeeded", "Failed", "Terminated"),
     ("Succeeded", "Failed", ""),
     ("Succeeded", "", "Terminated"),
+    ("", "Stopped", "Terminated"),
+    ("", "Stopped", ""),
+    ("", "Succeeded", "Terminated"),
+    ("", "Succeeded", ""),
+    ("", "Failed", "Terminated"),
+    ("", "Failed", ""),
     ("Failed", "Stopped", "Terminated"),
     ("Failed", "Stopped", ""),
     ("Canceled", "Stopped", "Terminated"),
@@ -55,6 +68,8 @@ def test_every_combination(words: tuple[str, str, str]) -> None:
     else:
         expected = Presence.PENDING
     assert presence(*words) is expected
+    for case in (str.lower, str.upper, str.swapcase):
+        assert presence(*map(case, words)) is expected, "letter case means nothing in ARM"
 
 
 @given(st.text(), st.text(), st.text())

@@ -179,3 +179,10 @@ def test_bodies_that_are_no_arm_error(body: str) -> None:
     fault = answered(502, {}, body, "Bad Gateway")
     assert fault.code == ""
     assert fault.message == "Bad Gateway"
+
+
+def test_a_conflict_that_does_not_say_with_what_may_pass_but_not_for_ever() -> None:
+    for body in ("", "<html>", '{"error": {"code": "Conflict", "message": "busy"}}'):
+        rule = rule_for(answered(409, {}, body))
+        assert rule is not None
+        assert 0 < rule.times < 10
