@@ -203,6 +203,8 @@ def _code_and_message(body: str) -> tuple[str, str]:
         parsed = json.loads(body)
     except ValueError:
         return "", ""
+    if not isinstance(parsed, dict):
+        return "", ""
     error = _field(parsed, "error") or parsed
     if isinstance(error, str):
         return error, str(_field(parsed, "error_description") or "")
