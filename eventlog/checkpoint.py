@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from eventlog import layout
-from eventlog.codec import CheckpointSigned, SegmentsExpired
+from eventlog.codec import CheckpointSigned
 from eventlog.disk import Disk
 from eventlog.failures import explained
 from eventlog.paths import blobs_path
@@ -52,11 +52,6 @@ class Trust(msgspec.Struct, frozen=True):
 def signed_text(count: int, head: str, key: str) -> bytes:
     """What a checkpoint's signature is over. The head stands for all lines before it, and so for the log."""
     return b"%b%d\n%b\n%b\n" % (_CONTEXT, count, head.encode(), key.encode())
-
-
-def expiry_text(event: SegmentsExpired) -> bytes:
-    """What a tombstone's signature is over."""
-    return signed_text(event.last, event.head, f"{event.key} expired {event.states}")
 
 
 def last_path(log: Path) -> Path:
@@ -128,21 +123,11 @@ class SignedSeals(Seals):
         keys = [Ed25519PublicKey.from_public_bytes(one.public) for one in trust]
         self._keys = {key_id(key): key for key in keys}
         self._wanted = {one.sealed.seq: one.sealed.head for one in trust if one.sealed.seq}
-        self._base = 0
-        self._before = layout.GENESIS
-        self._excused = False
-
-    def begins(self, base: int, head: str) -> str:
-        """As ``Seals``; a tombstone that a trusted key signed is looked for on the way."""
-        self._base, self._before = base, head
-        return ""
 
     def look(self, entry: Entry, head: str, digest: str) -> str:
         """As ``Seals``."""
         if entry.type == CheckpointSigned.__name__:
             return self._checkpoint(msgspec.json.decode(entry.data, type=CheckpointSigned), entry.seq, head)
-        if entry.type == SegmentsExpired.__name__:
-            return self._tombstone(msgspec.json.decode(entry.data, type=SegmentsExpired))
         return ""
 
     def _checkpoint(self, event: CheckpointSigned, seq: int, head: str) -> str:
@@ -151,12 +136,6 @@ class SignedSeals(Seals):
         wrong = self._signature(event.key, event.signature, signed_text(event.count, event.head, event.key))
         if not wrong:
             self.signed = event.count
-        return wrong
-
-    def _tombstone(self, event: SegmentsExpired) -> str:
-        wrong = self._signature(event.key, event.signature, expiry_text(event))
-        if not wrong and (event.last, event.head) == (self._base, self._before):
-            self._excused = True
         return wrong
 
     def _signature(self, key: str, signature: str, text: bytes) -> str:
@@ -178,12 +157,8 @@ class SignedSeals(Seals):
 
     def verdict(self) -> str:
         """As ``Seals``."""
-        if self._base and not self._excused:
-            self.line = 0
-            return "is not the first line of a log, and nobody signed for what is missing"
-        gone = {seq for seq in self._wanted if seq > self._base}
-        if gone:
-            return f"is missing, or another one than it was: event {min(gone)} had been sealed"
+        if self._wanted:
+            return f"is missing, or another one than it was: event {min(self._wanted)} had been sealed"
         if not self.signed:
             self.line = 0
             return f"begins a log that no key of those given ({', '.join(self._keys)}) ever sealed"

@@ -39,31 +39,10 @@ class CheckpointSigned(Event, frozen=True, gc=False, omit_defaults=True, kw_only
     """Ed25519, in hex."""
 
 
-class SegmentsExpired(Event, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """The log's own event: its oldest segments were taken out, by whoever has the key."""
-
-    VERSION: ClassVar[int] = 1
-
-    first: int
-    last: int
-    """Seq of the last line that is gone."""
-    head: str
-    """Its hash, which the oldest line left has as its ``prev``."""
-    states: str
-    """SHA-256 of the document with what the lines up to there add up to."""
-    archive: str = ""
-    """Folder they were moved to; empty when they were removed."""
-    key: str
-    signature: str
-    """Ed25519, in hex."""
-
-
 LOG_SUBJECT: Final = "log"
 """Subject of the log's own events."""
 
-OWN_TYPES: Final[dict[str, type[Event]]] = {
-    kind.__name__: kind for kind in (TornTailSetAside, CheckpointSigned, SegmentsExpired)
-}
+OWN_TYPES: Final[dict[str, type[Event]]] = {kind.__name__: kind for kind in (TornTailSetAside, CheckpointSigned)}
 """Event types the log writes itself. They are not part of any workspace's history."""
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from eventlog.codec import OWN_TYPES, CheckpointSigned, SegmentsExpired, TornTailSetAside
+from eventlog.codec import OWN_TYPES, CheckpointSigned, TornTailSetAside
 from eventlog.record import Actor, Record
 from eventlog.table import json_lines, table
 from statemachine import events as e
@@ -174,9 +174,6 @@ def _own(event: e.Event) -> tuple[str, str]:
             return "set aside", f"an unfinished line of {event.size} bytes, kept in {event.file}"
         case CheckpointSigned():
             return "seal", f"all {event.count} events before, with key {event.key}"
-        case SegmentsExpired():
-            where = f"moved to {event.archive}" if event.archive else "removed"
-            return "expire", f"events {event.first} to {event.last}, {where}"
         case _:
             return e.name_of(event).lower(), ""
 

@@ -107,7 +107,7 @@ def _lines(view: View, *, verified: bool) -> Iterator[tuple[Piece, int, list[byt
 def chained(lines: list[bytes], head: str, *, first: bool) -> tuple[str, int]:
     """The hash of the last of some lines if they follow ``head``, else nothing; and how many of them do.
 
-    ``first``: what was before them has expired; whether it may be missing is for ``verify`` to say.
+    ``first``: what was before them is gone; whether it may be missing is for ``verify`` to say.
     """
     if first:
         head = layout.prev_in(lines[0])

@@ -54,7 +54,7 @@ class _Check:
         self.seals = seals
 
     def begin(self, line: bytes, base: int) -> bool:
-        """Begin behind what has expired, if the log begins there, and says why."""
+        """Begin behind what is gone, if ``seals`` knows why it may be; whether it does."""
         if base and layout.is_shaped(line):
             self.reason = self.seals.begins(base, layout.prev_in(line))
             self.seq, self.head = base, layout.prev_in(line)

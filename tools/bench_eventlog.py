@@ -2,7 +2,7 @@
 
 ``python -m tools.bench_eventlog`` prints a table and writes build/figures/bench-eventlog.json. Rounds of what
 is compared alternate, because the machine's speed changes; ratios are medians of the rounds' own ratios.
-BENCH_EVENTS sets the length of the log that is read (200,000).
+BENCH_EVENTS sets the length of the log that is read (1,000,000; ten million take ten times as long).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import gc
 import multiprocessing
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -19,17 +21,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+import msgspec
+
 from eventlog import Actor, EventLog, layout, verify
 from eventlog.compose import Composer
+from eventlog.disk import Disk
+from eventlog.pieces import open_view
 from eventlog.tail import Tail
 from statemachine import events as e
-from statemachine.fold import fold
 from tools.figures import report
 
 ROUNDS = 15
 APPENDS = 150
 WRITERS = 16
 SUBJECTS = 1000
+FOLD_ROUNDS = 5
+LIBRARY_SHARE = 20
+"""The library replays a part as long of the same history, for it takes that much longer for each event."""
 ACTOR = Actor("ada", "laptop", "8d1f7a52-0c39-4a08-b6c7-55b1b2a7f7aa")
 OWNER = e.Owner("laptop", 4242, "1767225600")
 RECEIPT = e.Receipt(202, "5c2ad7f6-9b57-4d8e-8f0a-2b9f0a5f8c11", "10.0.0.4", "ws.westeurope.azurecontainer.io")
@@ -143,8 +151,8 @@ def bench_writers(folder: Path) -> Figures:
     }
 
 
-def write_log(path: Path, events: int, subjects: int) -> None:
-    """A log as it would be after ``events`` appends, without waiting for the disk at each."""
+def write_log(path: Path, events: int, subjects: int) -> int:
+    """A log as it would be after ``events`` appends, without waiting for the disk at each; its size."""
     clock = iter(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(milliseconds=step) for step in range(events))
     composer = Composer(actor=lambda: ACTOR, correlation="c", source="devpod-provider-aci", now=lambda: next(clock))
     tail = Tail(0, layout.GENESIS, 0, 0)
@@ -154,6 +162,7 @@ def write_log(path: Path, events: int, subjects: int) -> None:
             line, _, tail = composer.line(composer.draft(subject, LIFE[number % len(LIFE)]), tail)
             file.write(line)
     path.chmod(0o600)
+    return tail.end
 
 
 def bench_read(folder: Path, events: int) -> Figures:
@@ -172,28 +181,45 @@ def bench_read(folder: Path, events: int) -> Figures:
 
 
 def bench_fold(folder: Path, events: int) -> Figures:
-    """Folding one workspace with a long history, beside ``eventsourcing`` replaying as long a one."""
+    """Folding one workspace with a long history, beside ``eventsourcing`` replaying the same history.
+
+    The two take turns, because the machine's speed changes: the ratios are medians of the rounds' own.
+    """
     path = folder / "fold.jsonl"
     write_log(path, events, 1)
-    figures = {
-        "fold_history_per_s": events / best(lambda: fold("ws-0000", new_log(path).history("ws-0000"))),
-        "fold_verified_per_s": events / best(lambda: fold("ws-0000", new_log(path).replay(verified=True))),
-    }
+    new_log(path).states()
+    kept = events // LIBRARY_SHARE
     try:
-        library = bench_library(folder, events)
+        library = library_replay(folder, kept)
     except ImportError:
+        library = None
+    folded, verified, replayed, basis = [], [], [], []
+    for _ in range(FOLD_ROUNDS):
+        folded.append(seconds(lambda: new_log(path).states(verified=False)) / events)
+        verified.append(seconds(lambda: new_log(path).states(verified=True)) / events)
+        replayed.append(seconds(lambda: exhaust(new_log(path).replay(verified=True))) / events)
+        if library:
+            basis.append(seconds(library) / kept)
+    figures = {
+        "fold_events": events,
+        "fold_history_per_s": 1 / statistics.median(folded),
+        "fold_verified_per_s": 1 / statistics.median(verified),
+    }
+    if not library:
         return figures
     return figures | {
-        "eventsourcing_replay_per_s": library,
-        "replay_verified_to_eventsourcing": events
-        / best(lambda: exhaust(new_log(path).replay(verified=True)))
-        / library,
-        "fold_verified_to_eventsourcing": figures["fold_verified_per_s"] / library,
+        "eventsourcing_replay_per_s": 1 / statistics.median(basis),
+        "replay_verified_to_eventsourcing": ratio(basis, replayed),
+        "fold_to_eventsourcing": ratio(basis, folded),
+        "fold_verified_to_eventsourcing": ratio(basis, verified),
     }
 
 
-def bench_library(folder: Path, events: int) -> float:
-    """Events/s of ``eventsourcing`` rebuilding one aggregate from a SQLite file. Raises ImportError."""
+def library_replay(folder: Path, events: int) -> Callable[[], object]:
+    """``eventsourcing`` rebuilding one aggregate from a SQLite file that holds the same events as our log.
+
+    Each of its events carries what ours does: the event's data, who did it, and the call. Raises ImportError.
+    """
     from eventsourcing.application import Application
     from eventsourcing.domain import Aggregate, event
 
@@ -202,24 +228,67 @@ def bench_library(folder: Path, events: int) -> float:
         def __init__(self) -> None:
             self.state = "absent"
 
-        @event("Requested")
-        def requested(self, host: str, pid: int, started: str) -> None:
-            self.state = "provisioning"
-
-        @event("Done")
-        def done(self, http_status: int, request_id: str, ip: str, fqdn: str) -> None:
-            self.state = "running"
+        @event("Happened")
+        def happened(self, kind: str, data: dict[str, object], actor: dict[str, str], correlation: str) -> None:
+            self.state = kind
 
     settings = {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(folder / "library.sqlite")}
     application: Application[UUID] = Application(env=settings)
     workspace = Workspace()
-    for number in range(events // 2):
-        workspace.requested(OWNER.host, OWNER.pid, OWNER.started)
-        workspace.done(RECEIPT.http_status, RECEIPT.request_id, RECEIPT.ip, RECEIPT.fqdn)
+    actor = msgspec.to_builtins(ACTOR)
+    for number in range(events):
+        happened = LIFE[number % len(LIFE)]
+        workspace.happened(type(happened).__name__, msgspec.to_builtins(happened), actor, "c")
         if number % 50 == 0:
             application.save(workspace)
     application.save(workspace)
-    return events / best(lambda: application.repository.get(workspace.id))
+    return lambda: application.repository.get(workspace.id)
+
+
+def bench_recall(folder: Path) -> Figures:
+    """What ``status`` asks the log, on an empty log and on a long one: alone, and in a process of its own."""
+    path, empty = folder / "read.jsonl", folder / "empty" / "events.jsonl"
+    rebuild = seconds(lambda: new_log(path).recall("ws-0500"))
+    short: list[float] = []
+    long: list[float] = []
+    for _ in range(ROUNDS):
+        short.append(seconds(lambda: status_process(empty)))
+        long.append(seconds(lambda: status_process(path)))
+    return {
+        "recall_rebuild_s": rebuild,
+        "recall_empty_us": best(lambda: new_log(empty).recall("ws-0500"), 100) * 1e6,
+        "recall_long_us": best(lambda: new_log(path).recall("ws-0500"), 100) * 1e6,
+        "status_process_ms": statistics.median(long) * 1e3,
+        "status_time_to_empty": ratio(long, short),
+    }
+
+
+def status_process(path: Path) -> None:
+    """A process that does of ``status`` all but asking Azure."""
+    code = (
+        "import sys; from pathlib import Path; import adapters.cli.lifecycle; from eventlog import Actor, EventLog\n"
+        "EventLog(Path(sys.argv[1]), actor=lambda: Actor('a', 'b'), correlation='c').recall('ws-0500')"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+
+
+def bench_segments(folder: Path, events: int) -> Figures:
+    """Sealing and compressing a log, and reading it then."""
+    from eventlog.roll import compress, roll
+
+    path = folder / "segments" / "events.jsonl"
+    path.parent.mkdir()
+    size = write_log(path, events, SUBJECTS)
+    with open_view(Disk(), path) as view:
+        head = view.pieces[0].head_at(size)
+    roll(Disk(), path, Tail(events, head, size, size))
+    packing = seconds(lambda: compress(Disk(), path))
+    packed = sum(file.stat().st_size for file in (path.parent / "events.jsonl.d" / "segments").iterdir())
+    return {
+        "segment_compressed_to": packed / size,
+        "segment_compress_mb_per_s": size / packing / 1e6,
+        "segment_verify_per_s": events / best(lambda: verify(path), 2),
+    }
 
 
 def exhaust(items: Iterable[object]) -> None:
@@ -256,24 +325,36 @@ MEANINGS = {
     "replay_verified_per_s": ("events replayed, chain verified", "1/s"),
     "records_verified_per_s": ("whole records read, chain verified", "1/s"),
     "verify_per_s": ("events of a verify", "1/s"),
+    "fold_events": ("events in the log that is folded", ""),
     "fold_history_per_s": ("events folded to a state", "1/s"),
     "fold_verified_per_s": ("events folded to a state, chain verified", "1/s"),
     "eventsourcing_replay_per_s": ("events replayed by eventsourcing, SQLite file", "1/s"),
     "replay_verified_to_eventsourcing": ("verified replay to that", "x"),
+    "fold_to_eventsourcing": ("fold to that", "x"),
     "fold_verified_to_eventsourcing": ("verified fold to that", "x"),
+    "recall_rebuild_s": ("reading the whole log for a lost snapshot", "s"),
+    "recall_empty_us": ("one workspace's state from an empty log", "us"),
+    "recall_long_us": ("one workspace's state from the long log", "us"),
+    "status_process_ms": ("a process that does of `status` all but asking Azure, long log", "ms"),
+    "status_time_to_empty": ("its time to that on an empty log", "x"),
+    "segment_compressed_to": ("size of a compressed segment to the plain one", "x"),
+    "segment_compress_mb_per_s": ("compressing a segment", "MB/s"),
+    "segment_verify_per_s": ("events of a verify of a compressed segment", "1/s"),
 }
 
 
 def main() -> Figures:
     """Measure everything, print it, and keep it."""
-    events = int(os.environ.get("BENCH_EVENTS", "200000"))
+    events = int(os.environ.get("BENCH_EVENTS", "1000000"))
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR", ".")) as name:
         folder = Path(name)
         figures = {
             **bench_append(folder),
             **bench_writers(folder),
             **bench_read(folder, events),
-            **bench_fold(folder, min(events, 50_000)),
+            **bench_recall(folder),
+            **bench_segments(folder, min(events, 100_000)),
+            **bench_fold(folder, events),
         }
     rows = [(key, MEANINGS[key][0], value, MEANINGS[key][1]) for key, value in figures.items()]
     report("bench-eventlog", rows)
