@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from adapters.azure.session import Session
+from adapters.azure.session import Session, keep
 from statemachine.errors import AccessDeniedError, GroupMissingError
 
 TAGS: Final = {"managed-by": "devpod-provider-aci"}
@@ -33,6 +33,11 @@ def ensure(session: Session, name: str, location: str) -> bool:
     wanted = ResourceGroup(location=location, tags=dict(TAGS))
     session.call(
         f"create resource group {name}",
-        lambda: session.resources.resource_groups.create_or_update(resource_group_name=name, parameters=wanted),
+        lambda: session.ask(
+            lambda: session.resources.resource_groups.create_or_update(
+                resource_group_name=name, parameters=wanted, cls=keep
+            ),
+            content=False,
+        ),
     )
     return True

@@ -121,3 +121,117 @@ def _read(data: bytes) -> Any:
         return json.loads(data)
     except ValueError:
         return data.decode("utf-8", "replace")
+
+
+def all_of(*rewords: Reword) -> Reword:
+    """One after the other."""
+
+    def every(said: Said) -> None:
+        for reword in rewords:
+            reword(said)
+
+    return every
+
+
+def upper_case(said: Said) -> None:
+    """States, names and tags in capitals."""
+    _spell(said, str.upper)
+
+
+def lower_case(said: Said) -> None:
+    """States, names and tags in small letters."""
+    _spell(said, str.lower)
+
+
+def _spell(said: Said, case: Callable[[str], str]) -> None:
+    if isinstance(said.body, dict) and "status" in said.body:
+        said.body["status"] = case(said.body["status"])
+    group = said.group
+    if group is None:
+        return
+    group |= {name: case(group[name]) for name in ("id", "name", "type", "location") if name in group}
+    group["tags"] = {case(name): value for name, value in (group.get("tags") or {}).items()}
+    properties = group["properties"]
+    properties["provisioningState"] = case(properties["provisioningState"])
+    views = [properties.get("instanceView") or {}]
+    for container in properties["containers"]:
+        container["name"] = case(container["name"])
+        views.append((container["properties"].get("instanceView") or {}).get("currentState") or {})
+    for view in views:
+        if "state" in view:
+            view["state"] = case(view["state"])
+
+
+OPERATION = "azure-asyncoperation"
+
+
+def location_only(said: Said) -> None:
+    """The specification's header instead of the recorded one."""
+    if address := said.headers.pop(OPERATION, ""):
+        said.headers["location"] = address
+
+
+def no_operation(said: Said) -> None:
+    """Nothing to follow at all."""
+    said.headers.pop(OPERATION, None)
+
+
+def no_ids(said: Said) -> None:
+    """No request id, no throttle headers."""
+    for name in [name for name in said.headers if name.startswith("x-ms-")]:
+        del said.headers[name]
+
+
+def unlisted_status(said: Said) -> None:
+    """Other successes than the SDK's table knows."""
+    if said.method == "PUT" and said.status == 201:
+        said.status = 202
+    elif said.status == 204:
+        said.status, said.body = 200, {}
+
+
+def nested(said: Said) -> None:
+    """The error proper inside another one."""
+    if said.status >= 400 and isinstance(said.body, dict) and "error" in said.body:
+        inner = {"code": said.body["error"].get("code"), "message": "See the code."}
+        said.body = {"error": {"code": "Conflict", "message": "The request failed.", "details": [inner]}}
+
+
+def html_errors(said: Said) -> None:
+    """Errors by somebody in between who does not speak JSON."""
+    if said.status >= 400:
+        said.headers["content-type"] = "text/html"
+        said.body = f"<html><h1>{said.status}</h1></html>"
+
+
+def no_container_view(said: Said) -> None:
+    """Only the group says how it is."""
+    for container in said.group["properties"]["containers"] if said.group else ():
+        container["properties"].pop("instanceView", None)
+
+
+def no_tags(said: Said) -> None:
+    """Tags are not given back."""
+    if said.group:
+        said.group["tags"] = None
+
+
+def more(said: Said) -> None:
+    """Fields nobody knows, and one of another type than the SDK's models say."""
+    if said.group:
+        said.group["futures"] = {"a": [1]}
+        said.group["properties"] |= {"quantum": None, "provisioningTimeoutInSeconds": "soon"}
+        for container in said.group["properties"]["containers"]:
+            container["properties"]["probes"] = [{}]
+
+
+def other_states(said: Said) -> None:
+    """Provisioning goes through the other words, and ends in one that is none of the two final ones."""
+    group = said.group
+    if group is None:
+        return
+    properties = group["properties"]
+    words = {"Pending": "Accepted", "Creating": "Repairing"}
+    if (properties.get("instanceView") or {}).get("state") == "Running":
+        words["Succeeded"] = "Unhealthy"
+    properties["provisioningState"] = words.get(properties["provisioningState"], properties["provisioningState"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -202,3 +203,43 @@ def test_losing_sight_of_azure_leaves_the_end_open(line, ref: GroupRef, order: O
         one.groups.create(order(ref))
     one.control.clear()
     one.groups.create(order(ref), resume=True)
+
+
+WORDLESS = {"name": "ws", "location": "westeurope", "properties": {"provisioningState": "Succeeded", "containers": []}}
+
+
+def test_answers_without_any_view_end_the_wait_all_the_same(line, ref: GroupRef, order: Order) -> None:
+    one = line()
+    one.groups.create(order(ref))
+    one.control.set_fault("ContainerGroups_Get", status=200, body=json.dumps(WORDLESS), count=None)
+    assert one.groups.look(ref).presence is Presence.RUNNING
+    one.groups.stop(ref)
+
+
+def test_a_field_of_another_type_than_the_sdk_expects_is_no_failure(line, ref: GroupRef) -> None:
+    strange = {
+        "provisioningState": "Succeeded",
+        "instanceView": {"state": "Running", "events": [{"count": "many", "firstTimestamp": "yesterday"}]},
+        "containers": [
+            {"name": "dev", "properties": {"instanceView": {"currentState": {"state": "Running", "startTime": "now"}}}}
+        ],
+    }
+    one = line()
+    one.control.set_fault("ContainerGroups_Get", status=200, body=json.dumps({**WORDLESS, "properties": strange}))
+    assert one.groups.look(ref).presence is Presence.RUNNING
+
+
+@pytest.mark.parametrize("operation", ["ContainerGroups_Stop", "ContainerGroups_Start", "ContainerGroups_Delete"])
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_any_success_is_one(line, ref: GroupRef, order: Order, operation: str, status: int) -> None:
+    one = line()
+    one.groups.create(order(ref))
+    if operation == "ContainerGroups_Start":
+        one.groups.stop(ref)
+    one.control.set_fault(operation, stage="response", status=status, body="")
+    verb = {
+        "ContainerGroups_Stop": one.groups.stop,
+        "ContainerGroups_Start": one.groups.start,
+        "ContainerGroups_Delete": one.groups.delete,
+    }[operation]
+    assert verb(ref).http_status == status
