@@ -14,7 +14,8 @@ from eventlog import layout
 from eventlog.disk import Disk
 from eventlog.failures import explained
 from eventlog.lock import PATIENCE, stillness
-from eventlog.read import blocks, open_log
+from eventlog.pieces import Sealed, open_view
+from eventlog.read import open_log
 from eventlog.turn import Turn
 from statemachine.errors import LogDamagedError
 
@@ -39,6 +40,9 @@ class LocalLog:
         self._disk = Disk()
         with explained(self.path, "read"):
             self._end = self._settled_end(own=own)
+            with open_view(self._disk, self.path) as view:
+                pieces = view.pieces
+                self._base = pieces[-1].base if pieces else 0
 
     def first(self) -> bytes | None:
         """The first line; None when there is none."""
@@ -63,32 +67,55 @@ class LocalLog:
         return self._from(offset + len(line) + 1, Chain(log, seq=seq, head=head))
 
     def _from(self, start: int, chain: Chain) -> Iterator[Line]:
-        with open_log(self._disk, self.path) as fd:
-            if fd is None:
-                return
-            for at, data in blocks(self._disk, fd, self.path, start):
-                if at >= self._end:
-                    return
-                for raw in data[: self._end - at].removesuffix(b"\n").split(b"\n"):
-                    try:
-                        yield chain.take(raw)
-                    except ChainError as error:
-                        raise LogDamagedError(f"{self.path}, line {chain.seq + 1}: {error}") from error
+        """The lines behind the chain's seq; ``start`` is where they begin in the piece of the log they are in."""
+        with open_view(self._disk, self.path) as view:
+            for piece in view.pieces:
+                is_last = piece.base == self._base
+                if piece.base > self._base or (isinstance(piece, Sealed) and piece.segment.last <= chain.seq):
+                    continue
+                for at, data in piece.blocks(start):
+                    if is_last and at >= self._end:
+                        return
+                    whole = data[: self._end - at] if is_last else data
+                    for raw in whole.removesuffix(b"\n").split(b"\n"):
+                        try:
+                            yield chain.take(raw)
+                        except ChainError as error:
+                            raise LogDamagedError(f"{self.path}, line {chain.seq + 1}: {error}") from error
+                start = 0
 
     def _find(self, seq: int) -> tuple[int, bytes] | None:
-        """A line by its seq, with its offset: by halving, for seqs grow through the file."""
-        with open_log(self._disk, self.path) as fd:
-            low, high = 0, self._end
-            while fd is not None and low < high:
-                middle = (low + high) // 2
-                at, line = self._line_at(fd, middle)
-                found = _seq_of(line, self.path)
-                if found == seq:
-                    return at, line
-                if found < seq:
-                    low = at + len(line) + 1
-                else:
-                    high = at
+        """A line by its seq, with its offset in the piece of the log it is in."""
+        with open_view(self._disk, self.path) as view:
+            for piece in view.sealed:
+                if piece.segment.first <= seq <= piece.segment.last:
+                    return self._in_segment(piece, seq)
+            return self._in_file(view.active.fd, seq) if view.active and view.active.base == self._base else None
+
+    def _in_segment(self, piece: Sealed, seq: int) -> tuple[int, bytes] | None:
+        """By going through it, for it may be compressed."""
+        left = seq - piece.segment.first
+        for at, data in piece.blocks():
+            lines = data.split(b"\n")
+            lines.pop()
+            if left < len(lines):
+                return at + sum(len(line) + 1 for line in lines[:left]), lines[left]
+            left -= len(lines)
+        return None
+
+    def _in_file(self, fd: int, seq: int) -> tuple[int, bytes] | None:
+        """By halving, for seqs grow through the file."""
+        low, high = 0, self._end
+        while low < high:
+            middle = (low + high) // 2
+            at, line = self._line_at(fd, middle)
+            found = _seq_of(line, self.path)
+            if found == seq:
+                return at, line
+            if found < seq:
+                low = at + len(line) + 1
+            else:
+                high = at
         return None
 
     def _line_at(self, fd: int, offset: int) -> tuple[int, bytes]:
