@@ -7,18 +7,17 @@ nothing to do for a while, when it is asked to, and when its link is lost for go
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import select
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from adapters.tunnel import local
 from adapters.tunnel.helperfile import load_helper
+from adapters.tunnel.holderlock import only_one
 from adapters.tunnel.loop import Loop
 from adapters.tunnel.session import Session
 from adapters.tunnel.signals import ENDING_SIGNALS, signals_noted
@@ -43,12 +42,14 @@ def hold(
 ) -> None:
     """Serve commands at ``socket_path`` until there is no more reason to; returns at once if another holder does."""
     _check_folder(socket_path.parent)
-    with _only_one(socket_path.with_suffix(".lock")) as alone:
-        if not alone:
+    with only_one(socket_path) as owner:
+        if owner is None:
             return
         if detach:
             _detach()
-        holder = _Holder(socket_path, opener, idle=idle_seconds, ca_file=ca_file, on_event=on_event, tuning=tuning)
+        holder = _Holder(
+            socket_path, opener, owner, idle=idle_seconds, ca_file=ca_file, on_event=on_event, tuning=tuning
+        )
         try:
             holder.serve()
         finally:
@@ -60,21 +61,6 @@ def _check_folder(folder: Path) -> None:
     found = folder.lstat()
     if found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise TunnelError(f"the folder {folder} is not private to you", remedy=f"Run `chmod 700 {folder}`.")
-
-
-@contextlib.contextmanager
-def _only_one(path: Path) -> Iterator[bool]:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        os.close(fd)
 
 
 def _detach() -> None:
@@ -113,10 +99,19 @@ class _Client:
 
 class _Holder:
     def __init__(
-        self, path: Path, opener: ExecOpener, *, idle: float, ca_file: str | None, on_event: OnEvent, tuning: Tuning
+        self,
+        path: Path,
+        opener: ExecOpener,
+        owner: bytes,
+        *,
+        idle: float,
+        ca_file: str | None,
+        on_event: OnEvent,
+        tuning: Tuning,
     ) -> None:
         self._path = path
         self._opener = opener
+        self._owner = owner
         self._idle = idle
         self._ca_file = ca_file
         self._tell = on_event
@@ -256,6 +251,7 @@ class _Holder:
                 ca_file=self._ca_file,
                 on_event=self._event,
                 on_lost=self._lost,
+                owner=self._owner,
             )
             self._session.start()
         return self._session

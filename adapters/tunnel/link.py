@@ -63,12 +63,20 @@ class Learned:
 class Link:
     """One session. ``on_packet`` gets every numbered packet of the other end, once and in order."""
 
-    def __init__(self, digest: str, tuning: Tuning, on_packet: Callable[[Packet], None], on_event: OnEvent) -> None:
+    def __init__(
+        self,
+        digest: str,
+        tuning: Tuning,
+        on_packet: Callable[[Packet], None],
+        on_event: OnEvent,
+        owner: bytes = messages.NOBODY,
+    ) -> None:
         self._digest = bytes.fromhex(digest)
         self._tuning = tuning
         self._on_packet = on_packet
         self._on_event = on_event
         self._id = secrets.token_bytes(16)
+        self._owner = owner
         self._known = False  # the other end has the session
         self._sender: Sender | None = None
         self._parser = Parser()
@@ -247,7 +255,7 @@ class Link:
                 Type.ATTACH, 0, 0,
                 messages.encode_attach(
                     session=self._id, resume=self._known, armour=self.learned.armour, next_number=self._receive_next,
-                    ping=tuning.ping, dead=tuning.dead, grace=tuning.resume, bad=bad,
+                    ping=tuning.ping, dead=tuning.dead, grace=tuning.resume, bad=bad, owner=self._owner,
                 ),
             )
         )  # fmt: skip

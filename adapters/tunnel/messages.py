@@ -12,9 +12,10 @@ from adapters.tunnel.spec import CommandSpec
 CHANNEL_IN: Final = 0
 CHANNEL_OUT: Final = 1
 CHANNEL_ERR: Final = 2
+NOBODY: Final = bytes(16)  # the owner of a session that has no heirs
 
 _HELLO: Final = struct.Struct("<B32s16sI")
-_ATTACH: Final = struct.Struct("<BBBB16sIIII32s")
+_ATTACH: Final = struct.Struct("<BBBB16sIIII32s16s")
 _WELCOME: Final = struct.Struct("<BBHII32s")
 _CREDIT: Final = struct.Struct("<BI")
 _EXIT: Final = struct.Struct("<BI")
@@ -63,11 +64,20 @@ def encode_open(spec: CommandSpec) -> bytes:
 
 
 def encode_attach(
-    *, session: bytes, resume: bool, armour: int, next_number: int, ping: float, dead: float, grace: float, bad: bytes
+    *,
+    session: bytes,
+    resume: bool,
+    armour: int,
+    next_number: int,
+    ping: float,
+    dead: float,
+    grace: float,
+    bad: bytes,
+    owner: bytes = NOBODY,
 ) -> bytes:
-    """ATTACH: which session, from where, on what terms; ``bad`` is what the helper's probe suffered."""
+    """ATTACH: which session of whom, from where, on what terms; ``bad`` is what the helper's probe suffered."""
     times = [round(seconds * 1000) for seconds in (ping, dead, grace)]
-    return _ATTACH.pack(PROTOCOL_VERSION, resume, armour, 0, session, next_number, *times, bad)
+    return _ATTACH.pack(PROTOCOL_VERSION, resume, armour, 0, session, next_number, *times, bad, owner)
 
 
 def decode_hello(payload: bytes) -> Hello:

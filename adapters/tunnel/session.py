@@ -12,6 +12,7 @@ from adapters.tunnel.bootstrap import CutShortError, Ready, dial
 from adapters.tunnel.helperfile import Helper
 from adapters.tunnel.link import Link
 from adapters.tunnel.loop import Loop
+from adapters.tunnel.messages import NOBODY
 from adapters.tunnel.packet import MalformedError, Packet
 from adapters.tunnel.spec import ExecOpener, OnEvent, Tuning
 from adapters.tunnel.stream import Stream
@@ -46,6 +47,7 @@ class Session:
         ca_file: str | None,
         on_event: OnEvent,
         on_lost: Callable[[ProviderError], None],
+        owner: bytes = NOBODY,
     ) -> None:
         self._loop = loop
         self._opener = opener
@@ -54,7 +56,7 @@ class Session:
         self._ca_file = ca_file
         self._on_event = on_event
         self._on_lost = on_lost
-        self.link = Link(helper.digest, tuning, self._packet, on_event)
+        self.link = Link(helper.digest, tuning, self._packet, on_event, owner)
         self.streams: dict[int, Stream] = {}
         self._next_stream = 1
         self._channel: Channel | None = None

@@ -102,8 +102,8 @@ void link_sweep(void) {
     }
 }
 
-/* ATTACH: version, resume?, armour at least, 1 spare, id, next number, ping, dead, grace, bad bytes. */
-enum { ATTACH_SIZE = 4 + SESSION_ID + 16 + 32 };
+/* ATTACH: version, resume?, armour at least, 1 spare, id, next number, ping, dead, grace, bad bytes, owner. */
+enum { ATTACH_SIZE = 4 + SESSION_ID + 16 + 32 + OWNER };
 
 static bool attach(struct link *link, struct packet *packet) {
     const uint8_t *said = packet_payload(packet);
@@ -122,6 +122,7 @@ static bool attach(struct link *link, struct packet *packet) {
     if (session == NULL && resume) return true; /* WELCOME will say that there is none */
     if (session == NULL) {
         session = session_new(id);
+        session_inherit(session, numbers + 16 + 32);
         session->around = link->around;
         memset(&link->around, 0, sizeof link->around);
     }

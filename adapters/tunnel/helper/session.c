@@ -87,6 +87,17 @@ void session_end(struct session *session) {
     stream_end_all(session);
 }
 
+void session_inherit(struct session *session, const uint8_t owner[OWNER]) {
+    static const uint8_t nobody[OWNER];
+    memcpy(session->owner, owner, OWNER);
+    if (memcmp(owner, nobody, OWNER) == 0) return;
+    for (struct session *other = sessions; other != NULL; other = other->next) {
+        if (other == session || other->over || memcmp(other->owner, owner, OWNER) != 0) continue;
+        if (other->link != NULL) link_drop(other->link);
+        session_end(other);
+    }
+}
+
 void session_sweep(void) {
     for (struct session **place = &sessions; *place != NULL;) {
         struct session *session = *place;

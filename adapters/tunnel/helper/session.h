@@ -11,6 +11,7 @@
 
 enum {
     SESSION_ID = 16,
+    OWNER = 16,
     LINK_WINDOW = 4 << 20,    /* bytes kept for a repeat; then streams wait */
     UNSENT_MOST = 128 << 10,  /* bytes waiting for the terminal; more would only add delay */
     STREAM_WINDOW = 1 << 20,  /* credit each direction of a stream begins with */
@@ -24,6 +25,7 @@ struct link;
 struct session {
     struct session *next;
     uint8_t id[SESSION_ID];
+    uint8_t owner[OWNER]; /* zeros: of nobody who could have an heir */
     struct link *link; /* NULL while nobody is connected */
     struct stream *streams;
     struct surroundings around;
@@ -45,6 +47,8 @@ struct session {
 struct session *session_new(const uint8_t id[SESSION_ID]);
 struct session *session_find(const uint8_t id[SESSION_ID]);
 struct session *session_list(void);
+/* The owner begins anew: whatever else is the owner's was left behind by one who died. */
+void session_inherit(struct session *session, const uint8_t owner[OWNER]);
 /* Number a packet and queue it; takes it over. */
 void session_send(struct session *session, struct packet *packet);
 bool session_has_room(const struct session *session);

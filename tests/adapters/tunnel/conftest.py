@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from adapters.tunnel import helperfile
+from adapters.tunnel import CommandSpec, helperfile, run_through_holder, stop_holder
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[2]
@@ -135,3 +138,95 @@ def short_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="tun", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+class Holder:
+    """Starts holders for one endpoint and runs commands through them."""
+
+    def __init__(self, server, path, *, idle_seconds=30.0, tuning=None):
+        self.server = server
+        self.path = path
+        self.idle_seconds = idle_seconds
+        self.tuning = tuning
+        self.started = []
+        self.refuse = False
+
+    def spawn(self):
+        options = {
+            "path": str(self.path), "broker": str(self.broker), "ca_file": self.server.ca_file,
+            "idle_seconds": self.idle_seconds, "tuning": self.tuning, "refuse": self.refuse,
+        }  # fmt: skip
+        program = Path(__file__).with_name("holder_process.py")
+        environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+        self.started.append(
+            subprocess.Popen([sys.executable, str(program), json.dumps(options)], start_new_session=True, env=environ)
+        )
+
+    def __call__(self, command, data=b"", **options):
+        spec = CommandSpec(command, **options)
+        return run_captured(
+            lambda i, o, e: run_through_holder(
+                spec, self.path, spawn=self.spawn, stdin=i, stdout=o, stderr=e, start_seconds=10
+            ),
+            data,
+        )
+
+
+@pytest.fixture
+def held(endpoint, short_folder):
+    """Start holders for one endpoint, each with a socket of its own; `server` shares another's endpoint."""
+    made = []
+
+    def start(**options):
+        server = options.pop("server", None) or endpoint(**options.pop("behaviour", {}))
+        folder = short_folder / f"s{len(made)}"
+        folder.mkdir(mode=0o700)
+        path = folder / "broker"
+        broker = socket.socket(socket.AF_UNIX)
+        broker.bind(str(path))
+        broker.listen()
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    sock, _ = broker.accept()
+                    with sock:
+                        given = server.opener()
+                        sock.sendall(f"{given.uri} {given.password.reveal()}".encode())
+
+        threading.Thread(target=serve, daemon=True).start()
+        holder = Holder(server, folder / "holder.sock", **options)
+        holder.broker = path
+        made.append((holder, broker))
+        return holder
+
+    yield start
+    for holder, broker in made:
+        stop_holder(holder.path)
+        for process in holder.started:
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        broker.close()
+
+
+def is_gone(pid: int, seconds: float) -> bool:
+    """Whether the process has ended, or does within so many seconds."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.fixture
+def gone() -> Callable[[int, float], bool]:
+    """Whether a process ends in time."""
+    return is_gone

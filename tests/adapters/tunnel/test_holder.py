@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 import os
 import signal
 import socket
@@ -19,77 +17,6 @@ import pytest
 
 from adapters.tunnel import CommandSpec, hold, run_through_holder, stop_holder
 from statemachine.errors import AccessDeniedError, TunnelError, TunnelLostError, UserUnknownError
-
-
-class Holder:
-    """Starts holders for one endpoint and runs commands through them."""
-
-    def __init__(self, server, path, captured, *, idle_seconds=30.0, tuning=None):
-        self.server = server
-        self.path = path
-        self.captured = captured
-        self.idle_seconds = idle_seconds
-        self.tuning = tuning
-        self.started = []
-        self.refuse = False
-
-    def spawn(self):
-        options = {
-            "path": str(self.path), "broker": str(self.server.broker), "ca_file": self.server.ca_file,
-            "idle_seconds": self.idle_seconds, "tuning": self.tuning, "refuse": self.refuse,
-        }  # fmt: skip
-        program = Path(__file__).with_name("holder_process.py")
-        environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-        self.started.append(
-            subprocess.Popen([sys.executable, str(program), json.dumps(options)], start_new_session=True, env=environ)
-        )
-
-    def __call__(self, command, data=b"", **options):
-        spec = CommandSpec(command, **options)
-        return self.captured(
-            lambda i, o, e: run_through_holder(
-                spec, self.path, spawn=self.spawn, stdin=i, stdout=o, stderr=e, start_seconds=10
-            ),
-            data,
-        )
-
-
-@pytest.fixture
-def held(endpoint, captured, short_folder):
-    made = []
-
-    def start(**options):
-        server = endpoint(**options.pop("behaviour", {}))
-        folder = short_folder / f"s{len(made)}"
-        folder.mkdir(mode=0o700)
-        server.broker = folder / "broker"
-        broker = socket.socket(socket.AF_UNIX)
-        broker.bind(str(server.broker))
-        broker.listen()
-
-        def serve():
-            with contextlib.suppress(OSError):
-                while True:
-                    sock, _ = broker.accept()
-                    with sock:
-                        given = server.opener()
-                        sock.sendall(f"{given.uri} {given.password.reveal()}".encode())
-
-        threading.Thread(target=serve, daemon=True).start()
-        holder = Holder(server, folder / "holder.sock", captured, **options)
-        made.append((holder, broker))
-        return holder
-
-    yield start
-    for holder, broker in made:
-        stop_holder(holder.path)
-        for process in holder.started:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        broker.close()
 
 
 def test_commands_share_one_exec_session(held):
@@ -207,26 +134,15 @@ sys.exit(run_through_holder(CommandSpec(sys.argv[2]), Path(sys.argv[1]), spawn=s
 """
 
 
-def _gone(pid, seconds):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.05)
-    return False
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_killed_command_leaves_nothing_in_the_container(held, number):
+def test_a_killed_command_leaves_nothing_in_the_container(held, gone, number):
     holder = held()
     holder("true")
     with subprocess.Popen(
         [sys.executable, "-c", CLIENT, str(holder.path), "echo $$; sleep 300 & sleep 300"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3],
+        # A shell that runs the tests in the background has them ignore SIGINT, and who ignores it goes on doing so.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as client:  # fmt: skip
         pid = int(client.stdout.readline())
         began = time.monotonic()
@@ -235,11 +151,11 @@ def test_a_killed_command_leaves_nothing_in_the_container(held, number):
         assert time.monotonic() - began < 2
         assert client.stdout.read() == b""
     assert status == (-9 if number == signal.SIGKILL else 128 + number)
-    assert _gone(pid, 5)
+    assert gone(pid, 5)
     assert holder.server.sessions == 1
 
 
-def test_a_reader_that_goes_away_ends_the_command(held):
+def test_a_reader_that_goes_away_ends_the_command(held, gone):
     holder = held()
     holder("true")
     with subprocess.Popen(
@@ -249,7 +165,7 @@ def test_a_reader_that_goes_away_ends_the_command(held):
         pid = int(client.stdout.readline())
         client.stdout.close()
         assert client.wait(5) == 141
-    assert _gone(pid, 5)
+    assert gone(pid, 5)
 
 
 def test_a_dropped_socket_is_resumed(held):

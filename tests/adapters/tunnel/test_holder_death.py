@@ -1,0 +1,108 @@
+"""What a holder that died of SIGKILL leaves behind: its clients know at once, its heir clears up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from adapters.tunnel.holderlock import only_one
+from statemachine.errors import TunnelLostError
+
+
+class Running:
+    """A command that runs in a thread until something ends it; ``pid`` is its process in the container."""
+
+    def __init__(self, holder, note):
+        self.problem = None
+        self.ended_at = 0.0
+        self.thread = threading.Thread(target=self._run, args=(holder, note))
+        self.thread.start()
+        until = time.monotonic() + 10
+        while not (note.exists() and note.read_text().endswith("\n")):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        self.pid = int(note.read_text())
+
+    def _run(self, holder, note):
+        try:
+            # Deaf to the hang-up, as a shell's child often is: what ends it must be more than polite.
+            holder(f"trap '' HUP; echo $$ >{note}; sleep 300; sleep 300")
+        except TunnelLostError as problem:
+            self.problem = problem
+        self.ended_at = time.monotonic()
+
+
+def test_the_heir_of_a_killed_holder_ends_what_it_left(held, gone, tmp_path):
+    holder = held()
+    orphan = Running(holder, tmp_path / "pid")
+    killed_at = time.monotonic()
+    os.kill(holder.started[0].pid, signal.SIGKILL)
+    orphan.thread.join(5)
+    assert "holder died" in str(orphan.problem)
+    assert orphan.ended_at - killed_at < 1
+    assert not gone(orphan.pid, 1)
+    assert holder("echo heir").out == b"heir\n"
+    assert gone(orphan.pid, 5)
+
+
+def test_a_living_holder_of_another_computer_is_left_alone(held, gone, tmp_path):
+    mine = held()
+    theirs = held(server=mine.server)
+    running = Running(theirs, tmp_path / "pid")
+    orphan = Running(mine, tmp_path / "orphan")
+    os.kill(mine.started[0].pid, signal.SIGKILL)
+    orphan.thread.join(5)
+    assert mine("echo heir").out == b"heir\n"
+    assert gone(orphan.pid, 5)
+    assert not gone(running.pid, 0.5)
+    assert theirs("echo still").out == b"still\n"
+    assert len(theirs.started) == 1
+    os.kill(running.pid, signal.SIGKILL)
+    running.thread.join(10)
+
+
+def test_a_break_of_the_line_is_no_death(held, gone, tmp_path):
+    holder = held(tuning={"resume": 20, "backoff_first": 0.05})
+    running = Running(holder, tmp_path / "pid")
+    holder.server.drop_all()
+    assert holder("echo on").out == b"on\n"
+    assert not gone(running.pid, 0.5)
+    os.kill(running.pid, signal.SIGKILL)
+    running.thread.join(10)
+
+
+def test_the_owner_is_the_same_for_every_holder_of_a_socket_and_no_other(tmp_path):
+    with only_one(tmp_path / "a.sock") as first, only_one(tmp_path / "b.sock") as other:
+        assert first is not None
+        assert other not in (None, first)
+    with only_one(tmp_path / "a.sock") as again:
+        assert again == first
+
+
+def test_one_who_is_about_to_go_is_waited_for(tmp_path):
+    path = tmp_path / "a.sock"
+    ready = threading.Event()
+
+    def linger():
+        with only_one(path):
+            ready.set()
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=linger)
+    thread.start()
+    ready.wait()
+    with only_one(path) as owner:
+        assert owner is not None
+    thread.join()
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"x" * 100])
+def test_any_lock_file_will_do(tmp_path, content):
+    (tmp_path / "a.lock").write_bytes(content)
+    with only_one(tmp_path / "a.sock") as owner:
+        assert owner is not None
+        assert len(owner) == 16
