@@ -71,7 +71,11 @@ class LocalLog:
         with open_view(self._disk, self.path) as view:
             for piece in view.pieces:
                 is_last = piece.base == self._base
-                if piece.base > self._base or (isinstance(piece, Sealed) and piece.segment.last <= chain.seq):
+                if piece.base > self._base:
+                    return
+                if isinstance(piece, Sealed) and piece.segment.last <= chain.seq:
+                    # All of it is done with; behind its very last line the next piece is read from its start.
+                    start = 0 if piece.segment.last == chain.seq else start
                     continue
                 for at, data in piece.blocks(start):
                     if is_last and at >= self._end:
