@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench bench-eventlog bench-tunnel bench-ship dist helper manifests docs format clean test-packages
+.PHONY: demo test check bench bench-eventlog bench-tunnel bench-ship fuzz dist helper manifests docs format clean test-packages
 
 demo: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/devpod-provider-aci-emulator run -- sh tools/demo.sh
 
 test: $(READY) test-packages
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -30,6 +30,10 @@ bench-tunnel: $(READY) helper
 
 bench-ship: $(READY)
 	$(BIN)/python -m tools.bench_ship
+
+# A minute of libFuzzer on what the container's helper parses; where clang lacks it, that is said and no failure.
+fuzz:
+	$(PYTHON) tests/adapters/tunnel/fuzz.py
 
 dist: $(READY)
 	$(BIN)/python -m pip install --quiet build

@@ -114,7 +114,8 @@ class _Conversation:
     def _explain_close(self, closed: ChannelClosedError) -> NoReturn:
         text = self._printed()
         started = self._answered or self._nonce.said("have") in self._heard
-        if closed.code == 1006 and (started or not text):
+        # A prompt is no explanation: who cannot start a shell says so in words.
+        if closed.code == 1006 and (started or not any(map(str.isalpha, text))):
             raise CutShortError(f"the exec session broke before the helper spoke ({closed})") from closed
         if started:
             raise HelperMismatchError(
