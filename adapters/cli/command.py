@@ -86,7 +86,7 @@ def _asked(environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _through_tunnel(current: Session, workspace: Workspace, text: str, user: str, *, terminal: bool) -> int:
-    from adapters.tunnel import CommandSpec, ExecEndpoint
+    from adapters.tunnel import CommandSpec
 
     spec = CommandSpec(command=text, user=user, tty=_size() if terminal else None)
     if current.settings.tunnel_idle > 0 and os.name == "posix":
@@ -103,12 +103,10 @@ def _through_tunnel(current: Session, workspace: Workspace, text: str, user: str
             stderr=2,
             on_event=current.trace,
         )
+    from adapters.cli.opener import Opener
     from adapters.tunnel import run_command
 
-    def opener() -> ExecEndpoint:
-        uri, password = current.groups.open_exec(current.group(workspace))
-        return ExecEndpoint(uri=uri, password=password)
-
+    opener = Opener(current.groups, current.group(workspace))
     return run_command(
         spec, opener, stdin=0, stdout=1, stderr=2, ca_file=ca_file(current.environ), on_event=current.trace
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from adapters.cli.compose import BRISK, ca_file, session
+from adapters.cli.opener import Opener
 from adapters.cli.polls import Look, forget, serve, socket_for
 from statemachine.events import GroupRef
 
@@ -26,14 +27,14 @@ def tunnel_holder(socket: Path) -> None:
         return Look(polls.groups.look(wanted), polls.groups.identity())
 
     answering: list[Path] = []
+    opened = Opener(current.groups, group)
 
     def opener() -> ExecEndpoint:
         # Only now is this the process that stays: ``hold`` detaches itself from its caller first.
         if not answering:
             answering.append(socket_for(socket))
             serve(answering[0], group, look)
-        uri, password = current.groups.open_exec(group)
-        return ExecEndpoint(uri=uri, password=password)
+        return opened()
 
     try:
         hold(socket, opener, idle_seconds=current.settings.tunnel_idle, ca_file=ca_file(current.environ))

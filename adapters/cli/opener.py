@@ -1,0 +1,60 @@
+"""Exec sessions for the tunnel: the first at once, a further one only where a container may still run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from statemachine.errors import GroupMissingError, ProviderError, RefusedError
+from statemachine.ports import Presence
+
+if TYPE_CHECKING:
+    from adapters.tunnel import ExecEndpoint
+    from statemachine.events import GroupRef
+    from statemachine.ports import Sighting
+    from statemachine.secret import Secret
+
+
+class Groups(Protocol):
+    """What is needed of Azure."""
+
+    def look(self, ref: GroupRef) -> Sighting:
+        """What Azure shows of the group now."""
+
+    def open_exec(self, ref: GroupRef) -> tuple[str, Secret]:
+        """A new session's address and password."""
+
+
+class Opener:
+    """Makes exec calls for one group.
+
+    A tunnel whose session broke dials for minutes, because the network may come back. A container that has
+    ended does not: Azure answers 200 for it all the same, or 409 once it is stopped, so the group is asked
+    first, and the command that waits gets its end now instead of minutes later.
+    """
+
+    def __init__(self, groups: Groups, group: GroupRef) -> None:
+        self._groups = groups
+        self._group = group
+        self._again = False
+
+    def __call__(self) -> ExecEndpoint:
+        """One exec call. Raises GroupMissingError, RefusedError where dialling again is no use."""
+        from adapters.tunnel import ExecEndpoint
+
+        if self._again:
+            self._refuse_if_ended()
+        self._again = True
+        uri, password = self._groups.open_exec(self._group)
+        return ExecEndpoint(uri=uri, password=password)
+
+    def _refuse_if_ended(self) -> None:
+        try:
+            seen = self._groups.look(self._group)
+        except ProviderError:
+            return  # may pass, or may not be asked: the exec call itself will tell
+        if seen.presence is Presence.ABSENT:
+            raise GroupMissingError(f"container group {self._group.name} is not there any more")
+        if seen.presence in (Presence.STOPPED, Presence.FAILED):
+            raise RefusedError(
+                f"the container does not run any more: {seen.detail}", remedy="`devpod up` starts it again."
+            )
