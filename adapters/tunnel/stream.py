@@ -6,10 +6,11 @@ import errno
 import select
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 from adapters.tunnel import messages
-from adapters.tunnel.fds import Sink, Source
+from adapters.tunnel.fds import PIECES_MOST, Sink, Source
 from adapters.tunnel.link import MESSAGE_MOST, Link
 from adapters.tunnel.loop import Loop
 from adapters.tunnel.messages import CHANNEL_ERR, CHANNEL_IN, CHANNEL_OUT
@@ -20,7 +21,7 @@ from statemachine.errors import ProviderError, TunnelError, UserUnknownError
 INPUT_MOST: Final = MESSAGE_MOST - HEADER_SIZE
 CREDIT_STEP: Final = STREAM_WINDOW // 4
 STATUS_PIPE: Final = 128 + 13
-PACKETS_A_TURN: Final = 4
+PACKETS_A_TURN: Final = 8
 
 
 class _Output:
@@ -31,6 +32,7 @@ class _Output:
         self.pending_bytes = 0
         self.consumed = 0
         self.broken = False
+        self.full = False  # the loop says when there is room again
 
 
 class Stream:
@@ -81,7 +83,10 @@ class Stream:
         self._finish_if_drained()
 
     def update(self) -> None:
-        """Read input when there is credit and room for it, and only then."""
+        """Write what has come since the last turn; read input when there is credit and room for it, and only then."""
+        for output in self._outputs:
+            if output.pending and not output.full and not self.ended:
+                self._writable(output)
         if self._source is None or self.ended:
             return
         if self._credit > 0 and self._link.has_room:
@@ -135,34 +140,32 @@ class Stream:
             raise MalformedError("more output than there was credit for")
         if output.broken or self.ended:
             return
-        view = memoryview(data)
-        if not output.pending:
-            taken = self._write(output, view)
-            if taken is None or taken == len(data):
-                return
-            view = view[taken:]
-        output.pending.append(view)
-        output.pending_bytes += len(view)
-        self._loop.watch(output.sink.fd, select.POLLOUT, lambda _: self._writable(output))
+        # Written in the next ``update``, which comes before the loop waits again: many packets in one call.
+        if data:
+            output.pending.append(memoryview(data))
+            output.pending_bytes += len(data)
 
     def _writable(self, output: _Output) -> None:
         while output.pending:
-            head = output.pending[0]
-            taken = self._write(output, head)
+            taken = self._write(output)
             if taken is None:
                 return
             output.pending_bytes -= taken
-            if taken < len(head):
-                output.pending[0] = head[taken:]
+            while output.pending and taken >= len(output.pending[0]):
+                taken -= len(output.pending.popleft())
+            if output.pending:
+                output.pending[0] = output.pending[0][taken:]
+                output.full = True
+                self._loop.watch(output.sink.fd, select.POLLOUT, lambda _: self._writable(output))
                 return
-            output.pending.popleft()
+        output.full = False
         self._loop.forget(output.sink.fd)
         self._finish_if_drained()
 
-    def _write(self, output: _Output, data: memoryview) -> int | None:
+    def _write(self, output: _Output) -> int | None:
         """Write what fits, and give credit back for it; None when nobody reads any more."""
         try:
-            taken = output.sink.write(data)
+            taken = output.sink.write(list(islice(output.pending, PIECES_MOST)))
         except OSError as problem:
             self._broken(output, problem)
             return None
