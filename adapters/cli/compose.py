@@ -86,7 +86,9 @@ class Session:
         """One poll of Azure. A group that this log knows nothing of may be a colleague's: say whose it is."""
         sighting = self._look_through_holder(workspace) or self.groups.look(self.group(workspace))
         if workspace.state is State.ABSENT and sighting.presence is not Presence.ABSENT:
-            maker = sighting.tags.get(TAG_CREATOR, "somebody unnamed")
+            # Azure does not tell tag names apart by case, and may give them back in another one.
+            tags = {name.lower(): value for name, value in sighting.tags.items()}
+            maker = tags.get(TAG_CREATOR, "somebody unnamed")
             self.say(f"container group {self.group(workspace).name} is there already, made by {maker}")
         return sighting
 

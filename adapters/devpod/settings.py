@@ -15,6 +15,8 @@ from adapters.devpod.options import TABLE
 from statemachine.errors import OptionError, UnsupportedError
 from statemachine.secret import MASK, Secret
 
+_NEVER: Final = 8760 * 3600
+"""Seconds of idleness that mean never: a year."""
 _SHOWN: Final = 80
 """Characters of a bad value that a message quotes."""
 
@@ -223,7 +225,7 @@ def _inactivity(texts: Mapping[str, str], mode: Mode | None) -> float:
     seconds = v.inactivity(texts[name])
     if mode == "machine" and not seconds:
         raise OptionError(name, "is 0, at which DevPod ends a machine at once; use 8760h for never")
-    if mode is not None and seconds and texts["ACI_RESTART_POLICY"] == "Always":
+    if mode is not None and 0 < seconds < _NEVER and texts["ACI_RESTART_POLICY"] == "Always":
         raise OptionError(
             name,
             f"{texts[name]} has no effect with ACI_RESTART_POLICY Always: Azure would start the container again",

@@ -375,3 +375,10 @@ def test_patterns_stay_within_what_go_understands() -> None:
         assert not re.search(r"\(\?[=!<>#P]|\\[1-9AZzpPwWdDsSbB]|[*+?}]\+|\{\d*,?(\d{4,})\}", option.pattern), (
             option.name
         )
+
+
+def test_a_machine_that_never_idles_may_be_restarted_always() -> None:
+    environ = {"AZURE_SUBSCRIPTION_ID": GUID, "ACI_RESTART_POLICY": "Always", "INACTIVITY_TIMEOUT": "8760h"}
+    assert parse(environ, "machine").restart_policy == "Always"
+    with pytest.raises(OptionError, match="INACTIVITY_TIMEOUT"):
+        parse(environ | {"INACTIVITY_TIMEOUT": "30m"}, "machine")
