@@ -77,7 +77,7 @@ def _recorded(current: Session, text: str, user: str, purpose: str, *, terminal:
 
 
 def _asked(environ: Mapping[str, str]) -> tuple[str, str]:
-    container = "DEVCONTAINER_ID" in environ
+    container = bool(environ.get("DEVCONTAINER_ID"))
     name = "DEVCONTAINER_COMMAND" if container else "COMMAND"
     text = environ.get(name, "")
     if not text:
