@@ -14,7 +14,7 @@ test: $(READY) test-packages
 
 # 64 processes, 100,000 events, minutes of drops: what takes too long for every run.
 test-slow: $(READY) test-packages
-	ACI_SLOW_TESTS=1 $(BIN)/python -m pytest tests/eventlog tests/adapters/tunnel
+	ACI_SLOW_TESTS=1 TUNNEL_SOAK=1 $(BIN)/python -m pytest tests/eventlog tests/adapters/tunnel
 
 check: $(READY)
 	$(BIN)/ruff check .
