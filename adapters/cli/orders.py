@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from adapters.cli.compose import Session
@@ -23,15 +24,17 @@ def create_order(session: Session, plan: RunPlan, *, labels: str = "") -> Order:
     ``labels`` is the digest of the labels document kept beside the log.
     """
 
+    @cache
+    def wanted() -> GroupOrder:
+        return group_order(session, plan, labels)
+
     def intent(workspace: Workspace) -> e.CreateRequested:
-        order = group_order(session, plan, labels)
         return e.CreateRequested(
-            owner=session.world.processes.me(), group=_fresh(session, workspace), facts=order.facts
+            owner=session.world.processes.me(), group=_fresh(session, workspace), facts=wanted().facts
         )
 
     def effect(workspace: Workspace, resume: bool) -> e.Receipt:  # noqa: FBT001  # the port's signature
-        order = replace(group_order(session, plan, labels), ref=session.group(workspace))
-        return session.groups.create(order, resume=resume)
+        return session.groups.create(replace(wanted(), ref=session.group(workspace)), resume=resume)
 
     return Order(Command.CREATE, intent, effect)
 
