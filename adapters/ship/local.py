@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,8 +15,9 @@ from eventlog import layout
 from eventlog.disk import Disk
 from eventlog.failures import explained
 from eventlog.lock import PATIENCE, stillness
-from eventlog.pieces import Sealed, open_view
-from eventlog.read import open_log
+from eventlog.pieces import Active, Sealed, open_view
+from eventlog.roll import end_of
+from eventlog.tail import read_tail
 from eventlog.turn import Turn
 from statemachine.errors import LogDamagedError
 
@@ -28,21 +30,19 @@ _seq = msgspec.json.Decoder(_Seq).decode
 
 
 class LocalLog:
-    """A log file up to where it ended when this was made.
+    """A log up to where it ended when this was made.
 
     What is behind that end may still be taken back: an append whose sync fails removes its line again. So for
     one's ``own`` log the end is looked at in our turn and brought to the disk before anything leaves the
-    building; of a file that may not be ours to write, the end is looked at while nobody seems to write.
+    building; of a file that may not be ours to write, the end is looked at while nobody seems to write. The end
+    is kept as the number of a line: which file that line is in changes whenever a segment is sealed.
     """
 
     def __init__(self, path: Path, *, own: bool = False) -> None:
         self.path = Path(os.path.realpath(path))
         self._disk = Disk()
         with explained(self.path, "read"):
-            self._end = self._settled_end(own=own)
-            with open_view(self._disk, self.path) as view:
-                pieces = view.pieces
-                self._base = pieces[-1].base if pieces else 0
+            self._last = self._settled(own=own)
 
     def first(self) -> bytes | None:
         """The first line; None when there is none."""
@@ -70,18 +70,14 @@ class LocalLog:
         """The lines behind the chain's seq; ``start`` is where they begin in the piece of the log they are in."""
         with open_view(self._disk, self.path) as view:
             for piece in view.pieces:
-                is_last = piece.base == self._base
-                if piece.base > self._base:
-                    return
                 if isinstance(piece, Sealed) and piece.segment.last <= chain.seq:
                     # All of it is done with; behind its very last line the next piece is read from its start.
                     start = 0 if piece.segment.last == chain.seq else start
                     continue
-                for at, data in piece.blocks(start):
-                    if is_last and at >= self._end:
-                        return
-                    whole = data[: self._end - at] if is_last else data
-                    for raw in whole.removesuffix(b"\n").split(b"\n"):
+                for _, data in piece.blocks(start):
+                    for raw in data.removesuffix(b"\n").split(b"\n"):
+                        if chain.seq >= self._last:
+                            return
                         try:
                             yield chain.take(raw)
                         except ChainError as error:
@@ -90,11 +86,13 @@ class LocalLog:
 
     def _find(self, seq: int) -> tuple[int, bytes] | None:
         """A line by its seq, with its offset in the piece of the log it is in."""
+        if seq > self._last:
+            return None
         with open_view(self._disk, self.path) as view:
             for piece in view.sealed:
                 if piece.segment.first <= seq <= piece.segment.last:
                     return self._in_segment(piece, seq)
-            return self._in_file(view.active.fd, seq) if view.active and view.active.base == self._base else None
+            return self._in_file(view.active, seq) if view.active else None
 
     def _in_segment(self, piece: Sealed, seq: int) -> tuple[int, bytes] | None:
         """By going through it, for it may be compressed."""
@@ -107,12 +105,12 @@ class LocalLog:
             left -= len(lines)
         return None
 
-    def _in_file(self, fd: int, seq: int) -> tuple[int, bytes] | None:
+    def _in_file(self, active: Active, seq: int) -> tuple[int, bytes] | None:
         """By halving, for seqs grow through the file."""
-        low, high = 0, self._end
+        low, high = 0, self._whole(active)
         while low < high:
             middle = (low + high) // 2
-            at, line = self._line_at(fd, middle)
+            at, line = self._line_at(active.fd, middle)
             found = _seq_of(line, self.path)
             if found == seq:
                 return at, line
@@ -136,21 +134,33 @@ class LocalLog:
                 raise LogDamagedError(f"{self.path}: longer than {layout.MAX_LINE} bytes is no line of an event log")
             reach *= 4
 
-    def _settled_end(self, *, own: bool) -> int:
-        with open_log(self._disk, self.path) as fd:
-            if fd is None:
-                return 0
-            if own:
-                turn = Turn(self.path, self._disk, PATIENCE)
-                with turn:
-                    self._disk.sync(turn.fd)
-                    size = turn.status.st_size
-                turn.forget()
-            else:
-                with stillness(fd):
-                    size = os.fstat(fd).st_size
-            start = max(0, size - 2 * layout.MAX_LINE)
-            return start + self._disk.read_at(fd, size - start, start).rfind(b"\n") + 1
+    def _whole(self, active: Active) -> int:
+        """Bytes of a file up to its last newline."""
+        size = active.size()
+        start = max(0, size - 2 * layout.MAX_LINE)
+        return start + self._disk.read_at(active.fd, size - start, start).rfind(b"\n") + 1
+
+    def _settled(self, *, own: bool) -> int:
+        """Seq of the last line that is sure to stay; 0 in an empty log."""
+        with open_view(self._disk, self.path) as view:
+            if view.active is None:
+                return view.sealed[-1].segment.last if view.sealed else 0
+            if not own:
+                with stillness(view.active.fd):
+                    return self._last_seq(view.active.fd)
+        with Turn(self.path, self._disk, PATIENCE) as turn:
+            self._disk.sync(turn.fd)
+            found = self._last_seq(turn.fd)
+        turn.forget()
+        return found
+
+    def _last_seq(self, fd: int) -> int:
+        try:
+            tail = read_tail(self._disk, fd, self.path)
+            return tail.seq if tail.end else end_of(self._disk, self.path, tail.size).seq
+        except LogDamagedError:
+            # Whoever reads on finds the damage in its place, behind all lines that are whole.
+            return sys.maxsize
 
 
 _REACH: Final = 2048

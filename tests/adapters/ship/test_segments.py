@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from adapters.ship import local as shipping
 from adapters.ship.local import LocalLog
 from eventlog import Actor, EventLog
 from eventlog.segments import sealed
+from eventlog.turn import Turn
 from statemachine.errors import LogDamagedError
 from statemachine.events import Exited
 
@@ -27,3 +29,53 @@ def test_it_ships_from_any_place(tmp_path: Path) -> None:
         assert [line.seq for line in local.after(seq, lines[seq - 1].hash, "log")] == list(range(seq + 1, 61))
     with pytest.raises(LogDamagedError, match="has another one in its place"):
         list(local.after(5, "0" * 64, "log"))
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("moment", ["before", "behind"])
+def test_a_segment_sealed_while_the_end_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, own: bool
+) -> None:
+    log = EventLog(tmp_path / "events.jsonl", actor=lambda: Actor("ada", "laptop"), correlation="c")
+    for number in range(20):
+        log.append("ws", Exited(detail=str(number)))
+    other = EventLog(log.path, actor=lambda: Actor("bob", "laptop"), correlation="d", segment=1)
+    look, views = shipping.open_view, iter(range(100))
+
+    def rolling(*arguments: object) -> object:
+        if next(views) == (0 if moment == "before" else 1):
+            other.append("ws", Exited(detail="the first line of a new file"))
+        return look(*arguments)  # type: ignore[arg-type]  # whatever the caller passes
+
+    monkeypatch.setattr(shipping, "open_view", rolling)
+    local = LocalLog(log.path, own=own)
+    seqs = [line.seq for line in local.lines()]
+    assert len(sealed(log.path)) == 1
+    assert seqs == list(range(1, 22 if moment == "before" else 21))
+    for _ in range(3):
+        log.append("ws", Exited(detail="behind the end that was found"))
+    assert [line.seq for line in local.lines()] == seqs
+
+
+def test_a_segment_and_no_file_behind_it(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.jsonl", actor=lambda: Actor("ada", "laptop"), correlation="c", segment=2_000)
+    while not sealed(log.path):
+        last = log.append("ws", Exited()).seq - 1
+    log.close()
+    log.path.unlink()
+    for own in (False, True):
+        assert [line.seq for line in LocalLog(log.path, own=own).lines()] == list(range(1, last + 1))
+    assert not log.path.exists()
+
+
+def test_the_end_is_brought_to_the_disk_in_our_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = EventLog(tmp_path / "events.jsonl", actor=lambda: Actor("ada", "laptop"), correlation="c")
+    log.append("ws", Exited())
+    synced: list[str] = []
+    begin, sync = Turn.__enter__, shipping.Disk.sync
+    monkeypatch.setattr(Turn, "__enter__", lambda turn: (synced.append("turn"), begin(turn))[1])
+    monkeypatch.setattr(shipping.Disk, "sync", lambda disk, fd: (synced.append("sync"), sync(disk, fd))[1])
+    LocalLog(log.path)
+    assert synced == []
+    LocalLog(log.path, own=True)
+    assert synced == ["turn", "sync"]
