@@ -96,11 +96,11 @@ def _same_id(one: str, other: str) -> bool:
 
 
 def parse_mapping(text: str) -> Image:
-    """``NAME=/path/to/rootfs[:user]`` from the command line."""
+    """``NAME=/path/to/rootfs[:user]`` from the command line; the path is a folder's or a tarball's."""
     name, equals, place = text.partition("=")
     path, _, user = place.partition(":")
     if not (name and equals and path.startswith("/")):
         raise ValueError(f"{text!r} is not NAME=/path/to/rootfs[:user]")
-    if not Path(path).is_dir():
-        raise ValueError(f"{path} is not a folder")
+    if not (Path(path).is_dir() or Path(path).is_file()):
+        raise ValueError(f"{path} is neither a folder nor a tarball")
     return Image(name=name, rootfs=str(Path(path).resolve()), user=user or "0")

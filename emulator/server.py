@@ -59,7 +59,7 @@ class Server:
         await asyncio.to_thread(shutil.rmtree, self.state / "groups", ignore_errors=True)
         level = await probe(settings.isolation, self.state)
         context, self.ca_file = tls.make(self.state, settings.host)
-        place = Place(level, (str(self.state),), settings.disk, settings.timings)
+        place = Place(level, (str(self.state),), settings.disk, settings.timings, self.state / "images")
         store, faults, images = Store(), Faults(), Catalogue(settings)
         seed = settings.seed or secrets.randbits(64)
         self.emulator = Emulator(

@@ -168,7 +168,12 @@ class Registry(_Section):
 
 
 class Image(_Section):
-    """An image the emulator can run. ``rootfs`` is a folder, or ``/`` for the host's own."""
+    """An image the emulator can run.
+
+    ``rootfs`` is a folder, a tarball, or ``/`` for the host's own files. ``writable`` are the folders a container gets
+    fresh, so that they can be written whatever ``read_only`` says; of all writable ones, ``noexec`` names those from
+    which nothing can be executed.
+    """
 
     name: str
     rootfs: str = "/"
@@ -178,6 +183,7 @@ class Image(_Section):
     cmd: list[str] = msgspec.field(default_factory=lambda: ["/bin/sh"])
     env: dict[str, str] = {}
     read_only: bool = False
+    writable: list[str] = msgspec.field(default_factory=lambda: ["/tmp", "/dev", "/dev/shm"])  # noqa: S108 - a container's
     noexec: list[str] = []
     os: Literal["Linux", "Windows"] = "Linux"
     arch: str = "amd64"

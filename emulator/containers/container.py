@@ -13,6 +13,7 @@ from typing import Any
 
 from emulator.clock import now, stamp
 from emulator.containers.logs import LogBuffer
+from emulator.containers.rootfs import RootfsError, root_folder
 from emulator.containers.runtime import (
     Level,
     Process,
@@ -33,6 +34,7 @@ class Place:
     hide: tuple[str, ...]
     disk: str
     timings: Timings
+    images: Path
 
 
 @dataclass(frozen=True)
@@ -212,29 +214,33 @@ class Container:
         add_event(self.events, "Pulling", f'pulling image "{name}"')
         add_event(self.events, "Pulled", f'Successfully pulled image "{name}"')
 
-    async def _launch(self) -> None:
-        self._runs += 1
-        spec = SandboxSpec(
+    async def _spec(self) -> SandboxSpec:
+        image = self.image
+        return SandboxSpec(
             scratch=self._scratch(),
             hostname=self._hostname,
-            rootfs=self.image.rootfs,
-            workdir=self.image.workdir,
+            rootfs=await asyncio.to_thread(root_folder, image.rootfs, self._place.images),
+            workdir=image.workdir,
             binds=self._binds(),
             hide=self._place.hide,
-            noexec=tuple(self.image.noexec),
-            read_only=self.image.read_only,
+            writable=tuple(image.writable),
+            noexec=tuple(image.noexec),
+            read_only=image.read_only,
             disk=self._place.disk,
         )
+
+    async def _launch(self) -> None:
+        self._runs += 1
         self.current = State("Running", started=now())
         self.launched = True
         try:
             if self._place.level == "process" and self.image.rootfs != "/":
                 raise SandboxError("an image of its own needs namespaces, which do not work here")
-            self.sandbox = await Sandbox.launch(self._place.level, spec)
+            self.sandbox = await Sandbox.launch(self._place.level, await self._spec())
             if self._place.level == "process":
                 self._prepare_plain()
             self.main = await self.sandbox.spawn(self._argv(), self.environment, cwd=self.workdir, user=self.user)
-        except (SandboxError, SpawnError) as problem:
+        except (RootfsError, SandboxError, SpawnError) as problem:
             text = (
                 "failed to create containerd task: failed to create shim task: OCI runtime "
                 f"create failed: unable to start container process: {problem}"

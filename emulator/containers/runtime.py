@@ -31,6 +31,8 @@ HIDDEN = {
     "/mnt": 0o755,
     "/media": 0o755,
 }
+# What every container has of its own in any case.
+OWN = ("/dev", "/dev/shm")
 
 
 class SandboxError(Exception):
@@ -51,6 +53,7 @@ class SandboxSpec:
     workdir: str = "/"
     binds: tuple[tuple[str, str, bool], ...] = ()
     hide: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ("/tmp", *OWN)
     noexec: tuple[str, ...] = ()
     read_only: bool = False
     disk: str = "50%"
@@ -224,9 +227,10 @@ def _settle(future: asyncio.Future[int], value: int) -> None:
 
 def _encode(level: Level, spec: SandboxSpec) -> dict[str, Any]:
     from_host = spec.rootfs == "/"
-    fresh = dict(HIDDEN) if from_host else {"/tmp": 0o1777}
+    fresh = dict(HIDDEN) if from_host else {}
     fresh |= dict.fromkeys(spec.hide if from_host else (), 0o700)
-    fresh |= {path: 0o1777 for path in spec.noexec if path not in fresh}
+    fresh |= {path: 0o1777 for path in (*spec.writable, *spec.noexec) if path not in fresh and path not in OWN}
+    locked = [path for path in (*sorted(fresh), *OWN) if spec.read_only and path not in spec.writable]
     files = {"/etc/hostname": spec.hostname + "\n", "/etc/hosts": f"127.0.0.1 localhost {spec.hostname}\n"}
     with contextlib.suppress(OSError):
         files["/etc/resolv.conf"] = Path("/etc/resolv.conf").read_text(encoding="utf-8")
@@ -239,6 +243,7 @@ def _encode(level: Level, spec: SandboxSpec) -> dict[str, Any]:
         "disk": spec.disk,
         "fresh": sorted(fresh.items()),
         "noexec": list(spec.noexec),
+        "locked": locked,
         "binds": list(spec.binds),
         "hostname": spec.hostname,
         "files": files,

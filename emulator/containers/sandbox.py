@@ -34,7 +34,6 @@ PR_SET_CHILD_SUBREAPER = 36
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 # What a container gets fresh, never from the image beneath.
-SHM = "/dev/shm"  # noqa: S108 - the container's own
 SPECIAL = ("proc", "sys", "dev")
 OWNED_FOLDERS = (
     "usr/local/bin", "usr/local/sbin", "usr/local/lib", "usr/local/share", "usr/local/etc", "usr/bin", "usr/sbin",
@@ -110,7 +109,9 @@ def build_root(spec: dict[str, Any], *, unprivileged: bool) -> None:
     _overlay(lower, root, base, unprivileged=unprivileged)
     _special(root, unprivileged=unprivileged)
     for path, mode in spec["fresh"]:
-        _fresh(root, path, mode, noexec=path in spec["noexec"])
+        _fresh(root, path, mode)
+    for path in spec["noexec"]:
+        _restrict(_inside(root, path), MS_NOEXEC)
     for source, target, read_only in spec["binds"]:
         place = _inside(root, target)
         os.makedirs(place, exist_ok=True)
@@ -121,6 +122,8 @@ def build_root(spec: dict[str, Any], *, unprivileged: bool) -> None:
     os.makedirs(_inside(root, spec["workdir"]), exist_ok=True)
     if spec["read_only"]:
         mount("none", root, None, MS_BIND | MS_REMOUNT | MS_RDONLY)
+    for path in spec["locked"]:
+        _restrict(_inside(root, path), MS_RDONLY)
     _pivot(root)
 
 
@@ -208,17 +211,22 @@ def _special(root: str, *, unprivileged: bool) -> None:
         os.symlink(target, f"{dev}/{name}")
 
 
-def _fresh(root: str, path: str, mode: int, *, noexec: bool) -> None:
+def _fresh(root: str, path: str, mode: int) -> None:
     place = _inside(root, path)
-    if path == SHM:
-        mount("none", place, None, MS_REMOUNT | MS_NOSUID | MS_NODEV | (MS_NOEXEC if noexec else 0))
-        return
     try:
         os.makedirs(place, exist_ok=True)
     except OSError:
         return
-    flags = MS_NOSUID | MS_NODEV | (MS_NOEXEC if noexec else 0)
-    mount("tmpfs", place, "tmpfs", flags, f"mode={mode:04o}")
+    mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, f"mode={mode:04o}")
+
+
+def _restrict(place: str, flag: int) -> None:
+    """Set a flag of a mount of ours and keep those it has; nothing where nothing is mounted."""
+    if not os.path.ismount(place):
+        return
+    # Of one mount, the numbers in statvfs are those of mount(2).
+    kept = os.statvfs(place).f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    mount("none", place, None, MS_BIND | MS_REMOUNT | kept | flag)
 
 
 def _inside(root: str, path: str) -> str:
