@@ -39,7 +39,10 @@ enum packet_type {
     PACKET_STDIN_CLOSED = 27,
 };
 
-enum { PACKET_MORE = 1 }; /* flag of OPEN: another part follows */
+enum {
+    PACKET_MORE = 1,     /* flag of OPEN: another part follows */
+    PACKET_DEFLATED = 2, /* flag of STDIN: see inflate.h */
+};
 
 struct packet {
     struct packet *next;

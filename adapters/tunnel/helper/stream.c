@@ -38,6 +38,7 @@ static void drop_queue(struct stream *stream) {
     }
     stream->queue_end = NULL;
     stream->queue_bytes = 0;
+    stream->expanded = false;
 }
 
 static void let_go(struct stream *stream) {
@@ -206,6 +207,7 @@ void stream_sweep(struct session *session) {
         *place = stream->next;
         order_free(&stream->order);
         free(stream->opening);
+        free(stream->inflater);
         free(stream);
     }
 }
@@ -267,24 +269,52 @@ static void refuse_input(struct stream *stream) {
     send(stream, PACKET_STDIN_CLOSED, NULL, 0);
 }
 
+/* The command's view of the queue's first packet; NULL when that cannot be expanded. */
+static const uint8_t *front(struct stream *stream, size_t *size) {
+    struct packet *packet = stream->queue;
+    *size = packet_length(packet);
+    if ((packet_flags(packet) & PACKET_DEFLATED) == 0) return packet_payload(packet);
+    if (!stream->expanded) {
+        if (stream->inflater == NULL) {
+            stream->inflater = must_allocate(sizeof *stream->inflater);
+            stream->inflater->have = 0;
+        }
+        if (!inflate_packet(stream->inflater, packet_payload(packet), *size)) return NULL;
+        stream->expanded = true;
+    }
+    *size = stream->inflater->size;
+    return stream->inflater->out;
+}
+
+static void drop_first(struct stream *stream) {
+    struct packet *packet = stream->queue;
+    stream->queue = packet->next;
+    if (stream->queue == NULL) stream->queue_end = NULL;
+    stream->queue_bytes -= packet_length(packet);
+    stream->returned += (uint32_t)packet_length(packet);
+    stream->expanded = false;
+    packet_free(packet);
+    return_credit(stream);
+}
+
 void stream_in_ready(struct stream *stream, short events) {
     while (stream->in >= 0 && stream->queue != NULL) {
-        struct packet *packet = stream->queue;
-        size_t left = packet_length(packet) - packet->taken;
-        ssize_t count = write(stream->in, packet_payload(packet) + packet->taken, left);
+        size_t size;
+        const uint8_t *data = front(stream, &size);
+        if (data == NULL) {
+            if (stream->pid > 0) reaper_condemn(stream->pid);
+            refuse(stream, "input", "compressed input that cannot be expanded");
+            return;
+        }
+        size_t left = size - stream->queue->taken;
+        ssize_t count = left > 0 ? write(stream->in, data + stream->queue->taken, left) : 0;
         if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (count < 0) {
             refuse_input(stream);
             return;
         }
-        packet->taken += (size_t)count;
-        stream->queue_bytes -= (size_t)count;
-        stream->returned += (uint32_t)count;
-        if ((size_t)count < left) continue;
-        stream->queue = packet->next;
-        if (stream->queue == NULL) stream->queue_end = NULL;
-        packet_free(packet);
-        return_credit(stream);
+        stream->queue->taken += (size_t)count;
+        if ((size_t)count == left) drop_first(stream);
     }
     if (stream->in < 0) return;
     if (stream->in_ends && stream->queue == NULL) {

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inflate.h"
 #include "session.h"
 
 enum channel { CHANNEL_IN = 0, CHANNEL_OUT = 1, CHANNEL_ERR = 2 };
@@ -33,8 +34,10 @@ struct stream {
     struct output out, err;
     struct packet *queue, *queue_end; /* input the command has not read yet */
     size_t queue_bytes;
+    struct inflater *inflater; /* once a packet came compressed */
+    bool expanded;             /* the queue's first packet is, into the inflater's room */
     bool in_ends; /* close the command's input when the queue is empty */
-    uint32_t returned; /* input consumed since the last credit was given */
+    uint32_t returned; /* input consumed since the last credit was given, as it came */
 
     bool exited, killed;
     int status;
