@@ -112,6 +112,11 @@ class Link:
             and self._sender.backlog < BACKLOG_MOST
         )
 
+    @property
+    def under_way(self) -> int:
+        """Bytes sent, or about to be, that the other end has not acknowledged."""
+        return self._kept_bytes
+
     def begin(self, sender: Sender, rest: bytes) -> None:
         """Go on over this channel, whose first bytes were ``rest``."""
         self._sender = sender

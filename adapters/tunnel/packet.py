@@ -44,7 +44,8 @@ class Type(IntEnum):
 
 
 FIRST_NUMBERED: Final = 16
-MORE: Final = 1
+MORE: Final = 1  # flag of OPEN: another part follows
+DEFLATED: Final = 2  # flag of STDIN: the payload is compressed
 
 
 class Packet(NamedTuple):

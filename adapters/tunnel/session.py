@@ -79,7 +79,7 @@ class Session:
             self.streams.pop(stream.number, None)
             on_end(stream, result)
 
-        stream = Stream(self._next_stream, self.link, self._loop, fds, ended)
+        stream = Stream(self._next_stream, self.link, self._loop, fds, ended, compress=self._tuning.compress)
         self._next_stream += 1
         self.streams[stream.number] = stream
         stream.open(order)

@@ -48,11 +48,12 @@ class CommandSpec:
 
 @dataclass(frozen=True)
 class Tuning:
-    """The tunnel's times, in seconds. The defaults fit Azure; tests are less patient.
+    """The tunnel's times, in seconds, and whether it may compress. The defaults fit Azure; tests are less patient.
 
     ``ping``: silence after which each end says something. ``dead``: silence after which the link is given up.
     ``resume``: how long both ends keep a session whose link broke. ``connect``: for TCP, TLS and upgrade.
     ``shell``: for the shell to answer. ``upload``: for placing the helper. ``greeting``: for the helper to speak.
+    ``compress``: whether a command's input may travel compressed.
     """
 
     ping: float = 15.0
@@ -64,6 +65,7 @@ class Tuning:
     greeting: float = 15.0
     backoff_first: float = 0.1
     backoff_most: float = 10.0
+    compress: bool = True
 
 
 HOLDER_TUNING = Tuning(resume=300.0)

@@ -10,11 +10,21 @@ from itertools import islice
 from typing import Final
 
 from adapters.tunnel import messages
+from adapters.tunnel.deflate import PIECE_LEAST, Deflater
 from adapters.tunnel.fds import PIECES_MOST, Sink, Source
 from adapters.tunnel.link import MESSAGE_MOST, Link
 from adapters.tunnel.loop import Loop
 from adapters.tunnel.messages import CHANNEL_ERR, CHANNEL_IN, CHANNEL_OUT
-from adapters.tunnel.packet import HEADER_SIZE, MORE, PAYLOAD_MOST, STREAM_WINDOW, MalformedError, Packet, Type
+from adapters.tunnel.packet import (
+    DEFLATED,
+    HEADER_SIZE,
+    MORE,
+    PAYLOAD_MOST,
+    STREAM_WINDOW,
+    MalformedError,
+    Packet,
+    Type,
+)
 from statemachine.errors import ProviderError, TunnelError, UserUnknownError
 
 # One packet of input fills one message exactly.
@@ -45,6 +55,8 @@ class Stream:
         loop: Loop,
         fds: tuple[int, int, int],
         on_end: Callable[[Stream, int | ProviderError], None],
+        *,
+        compress: bool = True,
     ) -> None:
         self.number = number
         self._link = link
@@ -53,6 +65,7 @@ class Stream:
         self._source: Source | None = Source(fds[0])
         self._outputs = (_Output(Sink(fds[1]), CHANNEL_OUT), _Output(Sink(fds[2]), CHANNEL_ERR))
         self._credit = STREAM_WINDOW
+        self._deflater = Deflater() if compress else None
         self._result: int | ProviderError | None = None
         self.ended = False
 
@@ -118,13 +131,21 @@ class Stream:
     def _readable(self, _: int) -> None:
         if self._source is None or self._credit <= 0 or not self._link.has_room:
             return
-        data = self._source.read(min(INPUT_MOST * PACKETS_A_TURN, self._credit))
+        squeeze = self._deflater.room(self._credit, self._link.under_way) if self._deflater is not None else 0
+        data = self._source.read(squeeze or min(INPUT_MOST * PACKETS_A_TURN, self._credit))
         if data is None:
             return
         if not data:
             self._link.send(Type.STDIN_EOF, self.number)
             self._close_source()
             return
+        if self._deflater is not None:
+            if squeeze and len(data) >= PIECE_LEAST:
+                payload = self._deflater.squeeze(data)
+                self._credit -= len(payload)
+                self._link.send(Type.STDIN, self.number, payload, DEFLATED)
+                return
+            self._deflater.passed(len(data))
         self._credit -= len(data)
         for at in range(0, len(data), INPUT_MOST):
             self._link.send(Type.STDIN, self.number, data[at : at + INPUT_MOST])
@@ -214,4 +235,6 @@ def _explain(kind: str, text: str) -> ProviderError:
         return UserUnknownError(text, remedy="Correct remoteUser or containerUser in devcontainer.json.")
     if kind == "user-denied":
         return UserUnknownError(text, remedy="Use an image whose user is root, or that user.")
+    if kind == "input":
+        return TunnelError(f"the command was ended because of its input: {text}")
     return TunnelError(f"the command could not be started: {text}")
