@@ -104,11 +104,17 @@ def _through_tunnel(current: Session, workspace: Workspace, text: str, user: str
             on_event=current.trace,
         )
     from adapters.cli.opener import Opener
-    from adapters.tunnel import run_command
+    from adapters.tunnel import Tuning, run_command
 
-    opener = Opener(current.groups, current.group(workspace))
     return run_command(
-        spec, opener, stdin=0, stdout=1, stderr=2, ca_file=ca_file(current.environ), on_event=current.trace
+        spec,
+        Opener(current.groups, current.group(workspace)),
+        stdin=0,
+        stdout=1,
+        stderr=2,
+        ca_file=ca_file(current.environ),
+        on_event=current.trace,
+        tuning=Tuning(compress=current.settings.tunnel_compression),
     )
 
 

@@ -16,7 +16,9 @@ from statemachine.events import GroupRef
 @click.argument("socket", type=click.Path(path_type=Path))
 def tunnel_holder(socket: Path) -> None:
     """Hold the exec session of one container; started by `command`, not by people."""
-    from adapters.tunnel import ExecEndpoint, hold
+    from dataclasses import replace
+
+    from adapters.tunnel import HOLDER_TUNING, ExecEndpoint, hold
     from statemachine.lifecycle import recall
 
     current = session()
@@ -37,6 +39,12 @@ def tunnel_holder(socket: Path) -> None:
         return opened()
 
     try:
-        hold(socket, opener, idle_seconds=current.settings.tunnel_idle, ca_file=ca_file(current.environ))
+        hold(
+            socket,
+            opener,
+            idle_seconds=current.settings.tunnel_idle,
+            ca_file=ca_file(current.environ),
+            tuning=replace(HOLDER_TUNING, compress=current.settings.tunnel_compression),
+        )
     finally:
         forget(socket)

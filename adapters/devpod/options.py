@@ -350,6 +350,16 @@ TABLE: Final[tuple[Option, ...]] = (
         expected="a duration like 10m, or 0",
     ),
     Option(
+        name="ACI_TUNNEL_COMPRESSION",
+        group=PROVIDER,
+        kind="boolean",
+        description="Whether what a command reads, such as DevPod's agent when it is uploaded, is compressed on its "
+        "way while the line is the bottleneck.",
+        default="true",
+        pattern=p.BOOLEAN,
+        expected="true or false",
+    ),
+    Option(
         name="ACI_EVENT_LOG",
         group=PROVIDER,
         description="Where the event log is kept, instead of in the user's state directory; never choose one of "
