@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -222,10 +223,20 @@ def test_a_command_sees_no_option(shell: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
-def test_a_command_as_somebody_else(shell: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("user", ["nobody", str(pwd.getpwnam("nobody").pw_uid)])
+def test_a_command_as_somebody_else(shell: list[str], tmp_path: Path, user: str) -> None:
     tmp_path.chmod(0o755)
-    done = call(shell, "command", tmp_path, {"DEVCONTAINER_USER": "nobody", "DEVCONTAINER_COMMAND": "id -un; exit 3"})
+    done = call(shell, "command", tmp_path, {"DEVCONTAINER_USER": user, "DEVCONTAINER_COMMAND": "id -un; exit 3"})
     assert (done.returncode, done.stdout) == (3, b"nobody\n")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("user", ["nobody-there", "64123"])
+def test_a_command_as_nobody_is_refused(shell: list[str], tmp_path: Path, user: str) -> None:
+    done = call(shell, "command", tmp_path, {"DEVCONTAINER_USER": user, "DEVCONTAINER_COMMAND": "id -un"})
+    assert done.returncode != 0
+    assert done.stdout == b""
+    assert user.encode() in done.stderr
 
 
 def test_the_architecture(shell: list[str], tmp_path: Path) -> None:

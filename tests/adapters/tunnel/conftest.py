@@ -52,7 +52,9 @@ def helper() -> helperfile.Helper:
     built = helperfile.load_helper()
     # What an earlier run left in a folder that every shell looks into would hide whether we place it.
     for place in ("/tmp", "/dev/shm", "/run", "/var/tmp", "/root"):
-        Path(place, f".devpod-aci-{os.geteuid()}", built.build).unlink(missing_ok=True)
+        folder = Path(place, f".devpod-aci-{os.geteuid()}")
+        if os.access(folder, os.W_OK):
+            (folder / built.build).unlink(missing_ok=True)
     return built
 
 
