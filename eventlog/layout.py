@@ -13,6 +13,8 @@ so fields that only a newer version knows stay under the hash.
 from __future__ import annotations
 
 from hashlib import sha256
+from io import BytesIO
+from itertools import pairwise
 from typing import Final
 
 START: Final = b'{"specversion":"1.0","id":"'
@@ -49,17 +51,21 @@ def follows(line: bytes, head: str) -> str:
     return digest if line.endswith(f',"prev":"{head}","hash":"{digest}"}}'.encode()) and line.startswith(START) else ""
 
 
-def all_follow(lines: list[bytes], head: str) -> str:
-    """The hash of the last of some lines, if each is whole and has the hash of the one before as its ``prev``.
+def lines_of(block: bytes) -> list[bytes]:
+    """The lines of a block, newlines included; split in a third of the time that ``split`` takes."""
+    return BytesIO(block).readlines()
 
-    The same question as ``follows`` for a whole block at a time: comparing all ends at once halves its cost.
+
+def hashes(lines: list[bytes], head: str) -> list[str]:
+    """The hashes of some lines (with their newlines), if each has the hash of the one before as its ``prev``.
+
+    None if one does not; which, ``follows`` says. Asking for a whole block at a time halves the cost.
     """
-    digests = [sha256(line[:_CUT] + b"}").hexdigest() for line in lines]
-    wanted = "".join(
-        [f',"prev":"{prev}","hash":"{own}"}}' for prev, own in zip([head, *digests[:-1]], digests, strict=True)]
-    )
-    found = b"".join([line[_ENDS_AT:] for line in lines])
-    return digests[-1] if found == wanted.encode() else ""
+    found = [sha256(line[: _CUT - 1] + b"}").hexdigest() for line in lines]
+    middle = '","hash":"'
+    wanted = '"}\n,"prev":"'.join(map(middle.join, pairwise([head, *found])))
+    ends = b"".join([line[_ENDS_AT - 1 :] for line in lines])
+    return found if ends == f',"prev":"{wanted}"}}\n'.encode() else []
 
 
 def digest_of(line: bytes) -> str:

@@ -93,8 +93,7 @@ def _lines(view: View, *, verified: bool) -> Iterator[tuple[Piece, int, list[byt
     head = layout.GENESIS
     for piece in view.pieces:
         for at, data in piece.blocks():
-            lines = data.split(b"\n")
-            lines.pop()
+            lines = layout.lines_of(data)
             if not verified:
                 yield piece, at, lines
                 continue
@@ -110,12 +109,12 @@ def chained(lines: list[bytes], head: str, *, first: bool) -> tuple[str, int]:
     ``first``: what was before them is gone; whether it may be missing is for ``verify`` to say.
     """
     if first:
-        head = layout.prev_in(lines[0])
-    last = layout.all_follow(lines, head)
-    if last:
-        return last, len(lines)
+        head = layout.prev_in(lines[0][:-1])
+    found = layout.hashes(lines, head)
+    if found:
+        return found[-1], len(lines)
     for index, line in enumerate(lines):
-        head = layout.follows(line, head)
+        head = layout.follows(line[:-1], head)
         if not head:
             return "", index
     return head, len(lines)
@@ -123,4 +122,4 @@ def chained(lines: list[bytes], head: str, *, first: bool) -> tuple[str, int]:
 
 def _offset(at: int, lines: list[bytes], index: int) -> int:
     """Where line number ``index`` (from 0) of a block at ``at`` begins; for errors only."""
-    return at + sum(len(line) + 1 for line in lines[:index])
+    return at + sum(map(len, lines[:index]))

@@ -1,37 +1,38 @@
 """Folding the log of all workspaces at once, without decoding what the result does not depend on.
 
-Where the parts of a line stand is known, so the type, the subject and the version are slices of it. Which events
-a workspace depends on is known to ``statemachine.fold``; those alone are decoded.
+Where the parts of a line stand is known, so type, subject and version are one slice of it. What that slice means is
+looked up, and from there on ``statemachine.folding`` moves along; the few lines that the workspaces depend on are read
+again at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
 
 from eventlog import layout
-from eventlog.codec import READERS
+from eventlog.codec import READERS, encode
 from eventlog.pieces import Piece, Place
 from eventlog.replay import BROKEN, UNREADABLE, chained, decode_entry
 from statemachine.errors import LogDamagedError
-from statemachine.events import EVENT_TYPES, Event
-from statemachine.fold import Folding, Workspace, empty
+from statemachine.events import EVENT_TYPES
+from statemachine.fold import Workspace, empty
+from statemachine.folding import Folding, Seen
 from statemachine.ports import Recorded
 
-_TYPE_AT: Final = len(layout.START) + 36 + len(b'","time":"') + 27 + len(b'","type":"')
-_SEQ: Final = b'","seq":'
-_SCHEMA: Final = b',"schema":1,"'
+_KEY: Final = b'","type":"'
+_KEY_AT: Final = len(layout.START) + 36 + len(b'","time":"') + 27
+_SCHEMA: Final = b',"schema":1,'
 _DATA: Final = b',"data":{'
 _COMMAND: Final = b'"command":"'
-_MOST_ROUTES: Final = 50_000
+_MOST_KEYS: Final = 50_000
+_PIECE: Final = 1 << 40
+"""More than the bytes of a piece: the place of a line is the number of its piece times this, and its offset in it."""
 
 States = Mapping[str, Workspace | None]
 """Workspaces by subject; None for one whose history cannot be folded, which is for its own reader to say."""
-
-_Route = tuple[Callable[[type[Event] | None, bytes], None], type[Event] | None]
-"""What to call with a line, and the type of event in it."""
 
 
 class StatesFold:
@@ -40,29 +41,34 @@ class StatesFold:
     def __init__(self, place: Place, states: States) -> None:
         self.place = place
         self._base = states
-        self._foldings: dict[str, Folding[bytes] | None] = {}
-        self._routes: dict[bytes, _Route] = {}
-        self._width = 0
+        self._pieces: list[Piece] = []
+        self._foldings: dict[str, Folding] = {}
+        self._keys: dict[bytes, Seen] = {}
+        self._digits = 1
+        self._verified = False
 
-    def run(self, pieces: Iterator[tuple[Piece, int]], *, verified: bool) -> None:
+    def run(self, pieces: Iterable[tuple[Piece, int]], *, verified: bool) -> None:
         """Take all lines of some pieces that follow the place. Raises LogError, LogDamagedError."""
+        self._verified = verified
         for piece, start in pieces:
-            offset = start
-            head = self.place.head
+            offset, head = start, self.place.head
+            self._pieces.append(piece)
             for at, data in piece.blocks(start):
-                lines = data.split(b"\n")
-                lines.pop()
-                head = self._chained(lines, head, piece, at) if verified else layout.hash_in(lines[-1])
+                lines = layout.lines_of(data)
+                head = self._chained(lines, head, piece, at) if verified else layout.hash_in(lines[-1][:-1])
                 self._take(lines, piece, at)
                 offset = at + len(data)
                 self.place = Place(piece.base, offset, head)
 
     def states(self) -> dict[str, Workspace | None]:
-        """All workspaces, those that nothing happened to included. Raises LogDamagedError."""
+        """All workspaces, those that nothing happened to included. Raises LogError, LogDamagedError."""
         found = dict(self._base)
-        for subject, folding in self._foldings.items():
+        living = {subject: folding for subject, folding in self._foldings.items() if not folding.is_lost}
+        lines = dict(self._lines(sorted({at for folding in living.values() for at in folding.needed()})))
+        for subject in self._foldings:
+            folding = living.get(subject)
             try:
-                found[subject] = None if folding is None else folding.workspace()
+                found[subject] = None if folding is None else folding.workspace(lambda at: recorded_in(lines[at]))
             except UNREADABLE as error:
                 raise LogDamagedError(f"an event of workspace {subject} is no record: {error}") from error
         return found
@@ -71,65 +77,81 @@ class StatesFold:
         first = at == 0 and piece.base > 0 and head == layout.GENESIS
         head, good = chained(lines, head, first=first)
         if not head:
-            raise piece.damaged(at + _length(lines, good), BROKEN)
+            raise piece.damaged(at + sum(map(len, lines[:good])), BROKEN)
         return head
 
     def _take(self, lines: list[bytes], piece: Piece, at: int) -> None:
-        routes = self._routes
-        if len(routes) > _MOST_ROUTES:
-            routes.clear()
-        width = self._width
+        keys = self._keys
+        if len(keys) > _MOST_KEYS:
+            keys.clear()
+        digits = self._digits
+        place = (len(self._pieces) - 1) * _PIECE + at
         for line in lines:
-            end = line.find(_SEQ, _TYPE_AT)
-            route = routes.get(line[_TYPE_AT:end])
-            # Whatever is not exactly what this version writes, or new, or has a longer number, goes the long way.
-            if route is None or not line.startswith(_SCHEMA, end + width):
-                width = self._width = _width(line, end)
-                route = self._route(line, end, piece, at, lines)
             try:
-                route[0](route[1], line)
-            except (LogDamagedError, *UNREADABLE):
-                self._give_up(line)
+                # Whatever is not exactly what this version writes, or new, or has a longer number, goes the long way.
+                seen = keys[line[_KEY_AT : line.find(_SCHEMA, _KEY_AT) - digits]]
+            except KeyError:
+                seen = self._see(line, piece, place % _PIECE)
+                digits = self._digits
+            folding = seen.folding
+            try:
+                folding.moves = folding.moves[seen.kind]
+            except KeyError:
+                folding.give_up()
+            seen.at = place
+            if seen.is_command:
+                _take_command(seen, line)
+            place += len(line)
 
-    def _route(self, line: bytes, end: int, piece: Piece, at: int, lines: list[bytes]) -> _Route:
+    def _see(self, line: bytes, piece: Piece, at: int) -> Seen:
         """Which workspace a line belongs to, and what it is; kept for lines that say so in the same way."""
         try:
             entry = decode_entry(line)
         except UNREADABLE as error:
-            raise piece.damaged(at + _length(lines, lines.index(line)), f"is not a record: {error}") from error
-        subject = entry.subject
+            raise piece.damaged(at, f"is not a record: {error}") from error
         kind = EVENT_TYPES.get(entry.type)
         if kind is not None and entry.schema > kind.VERSION:
             kind = None
-        folding = self._foldings.get(subject)
+        folding = self._foldings.get(entry.subject)
         if folding is None:
-            base = self._base.get(subject, _NEW)
-            if subject in self._foldings or base is None:
-                self._foldings[subject] = None
-                return _ignore, None
-            base = empty(subject) if base is _NEW else base
-            folding = self._foldings[subject] = Folding(base, recorded_in, command_in)
-        route: _Route = (folding.add, kind)
-        if entry.schema == 1 and line.startswith(b'%b","subject":"' % entry.type.encode(), _TYPE_AT):
-            self._routes[line[_TYPE_AT:end]] = route
-        return route
+            base = self._base.get(entry.subject, _NEW)
+            folding = self._foldings[entry.subject] = Folding(empty(entry.subject) if base is _NEW else base or _NEW)
+            if base is None:
+                folding.give_up()
+        seen = folding.see(kind)
+        key = b'%b%b","subject":%b,"seq":' % (_KEY, entry.type.encode(), encode(entry.subject))
+        number = b"%d" % entry.seq
+        if line.startswith(key + number + _SCHEMA, _KEY_AT):
+            self._keys[key] = seen
+            self._digits = len(number)
+        return seen
 
-    def _give_up(self, line: bytes) -> None:
-        """A history that cannot be: its workspace is left out, and the others go on."""
-        self._foldings[decode_entry(line).subject] = None
-        self._routes.clear()
-
-
-def _ignore(_kind: type[Event] | None, _line: bytes) -> None:
-    """For the lines of a workspace that was given up."""
-
-
-def _width(line: bytes, end: int) -> int:
-    """Bytes from the end of a line's subject to behind the digits of its number."""
-    return line.find(b",", end + len(_SEQ)) - end
+    def _lines(self, places: list[int]) -> Iterator[tuple[int, bytes]]:
+        """The lines at some places, in their order. Raises LogError, LogDamagedError."""
+        for number, piece in enumerate(self._pieces):
+            offsets = [place % _PIECE for place in places if place // _PIECE == number]
+            wanted = iter(offsets)
+            offset = next(wanted, -1)
+            blocks = piece.blocks(offset) if offsets else iter(())
+            for at, data in blocks:
+                while at <= offset < at + len(data):
+                    line = data[offset - at : data.find(b"\n", offset - at)]
+                    if self._verified and layout.digest_of(line) != layout.hash_in(line):
+                        raise piece.damaged(offset, BROKEN)
+                    yield number * _PIECE + offset, line
+                    offset = next(wanted, -1)
+                if offset < 0:
+                    break
 
 
 _NEW: Final = empty("")
+
+
+def _take_command(seen: Seen, line: bytes) -> None:
+    try:
+        seen.folding.command(seen.kind, seen.at, command_in(line))
+    except UNREADABLE:
+        seen.folding.give_up()
 
 
 def recorded_in(line: bytes) -> Recorded:
@@ -141,9 +163,9 @@ def recorded_in(line: bytes) -> Recorded:
 
 def command_in(line: bytes) -> str:
     """The identifier of the command in a CommandOpened or CommandClosed."""
-    start = line.find(_COMMAND, line.find(_DATA, _TYPE_AT)) + len(_COMMAND)
+    start = line.find(_COMMAND, line.find(_DATA, _KEY_AT)) + len(_COMMAND)
     found = line[start : line.find(b'"', start)]
-    if start < _TYPE_AT or b"\\" in found:
+    if start < _KEY_AT or b"\\" in found:
         return _decode_command(line).data.command
     return found.decode()
 
@@ -157,8 +179,3 @@ class _Command(msgspec.Struct, gc=False):
 
 
 _decode_command: Final = msgspec.json.Decoder(_Command).decode
-
-
-def _length(lines: list[bytes], count: int) -> int:
-    """Bytes of the first lines of a block; for errors only."""
-    return sum(len(line) + 1 for line in lines[:count])

@@ -1,15 +1,14 @@
 """What a workspace's events add up to.
 
 ``CHANGES`` is the only definition of that, beside the table of states. Two readings of it: ``evolve`` makes the
-workspace after one more event; a ``Folding`` goes through a long history, remembers for each field the one
-event it comes from, and looks into those events only when it is asked for the workspace.
+workspace after one more event; ``statemachine.folding`` goes through a long history without looking into it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -21,8 +20,6 @@ from statemachine.table import TABLE
 
 HELD: Final = frozenset({State.PROVISIONING, State.STARTING, State.STOPPING, State.DELETING})
 """The states an intent leads to; only an outcome or an observation leads out of them."""
-
-T = TypeVar("T")
 
 
 class OpenIntent(msgspec.Struct, frozen=True, gc=False):
@@ -95,7 +92,8 @@ def _time(recorded: Recorded) -> datetime:
     return recorded.time
 
 
-def _opened(recorded: Recorded) -> OpenIntent:
+def opened(recorded: Recorded) -> OpenIntent:
+    """The intent in an event. Raises TypeError when it is none."""
     event = recorded.event
     if not isinstance(event, e.Intent):
         raise TypeError(f"a {recorded.type} is no intent")
@@ -106,39 +104,16 @@ def _of_event(name: str) -> Callable[[Recorded], Any]:
     return lambda recorded: getattr(recorded.event, name)
 
 
-_VALUES: Final[dict[str, Callable[[Recorded], Any]]] = {
+VALUES: Final[dict[str, Callable[[Recorded], Any]]] = {
     "since": _time,
     "created": _time,
     "started": _time,
-    "intent": _opened,
+    "intent": opened,
     "group": _of_event("group"),
     "facts": _of_event("facts"),
     "failure": _of_event("failure"),
 }
 """How a field's value is taken from the event that set it."""
-
-
-class _Move(NamedTuple):
-    """All that an event does to a workspace in some state, looked up at once."""
-
-    to: dict[type[e.Event], _Move]
-    """The moves that are possible after it."""
-    sets: tuple[str, ...]
-    cleared: dict[str, None]
-
-
-def _moves() -> dict[State, dict[type[e.Event], _Move]]:
-    found: dict[State, dict[type[e.Event], _Move]] = {state: {} for state in State}
-    for kind, moves in TABLE.items():
-        change = CHANGES[kind]
-        for source, target in moves.items():
-            sets = change.sets if source is target else ("since", *change.sets)
-            found[source][kind] = _Move(found[target], sets, dict.fromkeys(change.clears))
-    return found
-
-
-_MOVES: Final = _moves()
-_STATES: Final = {id(moves): state for state, moves in _MOVES.items()}
 
 
 def empty(subject: str) -> Workspace:
@@ -155,75 +130,21 @@ def evolve(workspace: Workspace, recorded: Recorded) -> Workspace:
     event = recorded.event
     if event is None:
         return msgspec.structs.replace(workspace, version=recorded.seq)
-    move = _MOVES[workspace.state].get(type(event))
-    if move is None:
-        raise _impossible(workspace.subject, workspace.state, recorded)
-    changed: dict[str, Any] = {"version": recorded.seq, "state": _STATES[id(move.to)], **move.cleared}
-    for name in move.sets:
-        changed[name] = _VALUES[name](recorded)
+    kind, state = type(event), workspace.state
+    target = TABLE[kind].get(state) if kind in TABLE else None
+    if target is None:
+        raise _impossible(workspace.subject, state, recorded)
+    change = CHANGES[kind]
+    changed: dict[str, Any] = {"version": recorded.seq, "state": target, **dict.fromkeys(change.clears)}
+    if target is not state:
+        changed["since"] = recorded.time
+    for name in change.sets:
+        changed[name] = VALUES[name](recorded)
     if isinstance(event, e.CommandOpened):
-        changed["commands"] = {**workspace.commands, event.command: _opened(recorded)}
+        changed["commands"] = {**workspace.commands, event.command: opened(recorded)}
     elif isinstance(event, e.CommandClosed) and event.command in workspace.commands:
         changed["commands"] = {key: value for key, value in workspace.commands.items() if key != event.command}
     return msgspec.structs.replace(workspace, **changed)
-
-
-class Folding(Generic[T]):
-    """One workspace's history on its way to a Workspace.
-
-    ``T`` is whatever stands for an event, such as its line in the log; ``read`` makes an event of it, ``command``
-    tells the identifier in one that opens or closes a command. Most events are never read, because later ones
-    replace all they changed.
-    """
-
-    __slots__ = ("_base", "_command", "_fields", "_last", "_left", "_moves", "_opened", "_read")
-
-    def __init__(self, base: Workspace, read: Callable[[T], Recorded], command: Callable[[T], str]) -> None:
-        self._base = base
-        self._read = read
-        self._command = command
-        self._fields: dict[str, T | None] = {}
-        self._left = dict(base.commands)
-        self._opened: dict[str, T] = {}
-        self._last: T | None = None
-        self._moves = _MOVES[base.state]
-
-    @property
-    def state(self) -> State:
-        """The state so far."""
-        return _STATES[id(self._moves)]
-
-    def add(self, kind: type[e.Event] | None, item: T) -> None:
-        """Take the next event; ``kind`` is None for a type this version does not know. Raises as ``evolve``."""
-        self._last = item
-        if kind is None:
-            return
-        move = self._moves.get(kind)
-        if move is None:
-            raise _impossible(self._base.subject, self.state, self._read(item))
-        self._moves, sets, cleared = move
-        fields = self._fields
-        for name in sets:
-            fields[name] = item
-        if cleared:
-            fields.update(cleared)
-        elif kind is e.CommandOpened:
-            self._opened[self._command(item)] = item
-        elif kind is e.CommandClosed:
-            command = self._command(item)
-            self._opened.pop(command, None)
-            self._left.pop(command, None)
-
-    def workspace(self) -> Workspace:
-        """What the events so far add up to."""
-        if self._last is None:
-            return self._base
-        changed: dict[str, Any] = {
-            name: None if item is None else _VALUES[name](self._read(item)) for name, item in self._fields.items()
-        }
-        opened = {command: _opened(self._read(item)) for command, item in self._opened.items()}
-        changed["commands"] = self._left | opened
-        return msgspec.structs.replace(self._base, version=self._read(self._last).seq, state=self.state, **changed)
 
 
 def fold(subject: str, history: Iterable[Recorded]) -> Workspace:
@@ -233,21 +154,9 @@ def fold(subject: str, history: Iterable[Recorded]) -> Workspace:
 
 def fold_on(workspace: Workspace, history: Iterable[Recorded]) -> Workspace:
     """The workspace after more events. Raises what ``evolve`` raises."""
-    folding = Folding(workspace, _itself, _command)
-    add = folding.add
     for recorded in history:
-        event = recorded.event
-        add(None if event is None else type(event), recorded)
-    return folding.workspace()
-
-
-def _command(recorded: Recorded) -> str:
-    found: str = getattr(recorded.event, "command", "")
-    return found
-
-
-def _itself(recorded: Recorded) -> Recorded:
-    return recorded
+        workspace = evolve(workspace, recorded)
+    return workspace
 
 
 def _impossible(subject: str, state: State, recorded: Recorded) -> LogDamagedError:
