@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow check bench bench-eventlog bench-tunnel bench-ship fuzz dist helper manifests docs format clean test-packages
+.PHONY: demo test test-slow check bench bench-eventlog bench-tunnel bench-upload bench-ship fuzz dist helper manifests docs format clean test-packages
 
 demo: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/devpod-provider-aci-emulator run -- sh tools/demo.sh
@@ -31,6 +31,9 @@ bench-eventlog: $(READY)
 
 bench-tunnel: $(READY) helper
 	$(BIN)/python -m tools.bench_tunnel
+
+bench-upload: $(READY) helper
+	$(BIN)/python -m tools.bench_upload
 
 bench-ship: $(READY)
 	$(BIN)/python -m tools.bench_ship
