@@ -27,6 +27,8 @@ PURPOSES: Final = (
 )
 """Words in the texts DevPod sends (pkg/inject, pkg/agent) and what they are there for."""
 
+LOOKS_FOR_AGENT: Final = ('echo "ping"', "INSTALL_DIR=")
+"""Words in the script that looks for the agent, whatever it goes on to do (pkg/inject/inject.sh)."""
 
 SHELL: Final = "if command -v bash >/dev/null 2>&1; then exec bash -l; else exec sh -l; fi"
 
@@ -37,7 +39,7 @@ def command() -> int:
     current = session()
     text, user = _asked(current.environ)
     purpose = next((purpose for words, purpose in PURPOSES if words in text), "")
-    return _recorded(current, text, user, purpose, terminal=False)
+    return _recorded(current, text, user, purpose, terminal=False, sent=_prepared(current, text))
 
 
 @click.command()
@@ -51,8 +53,17 @@ def shell(user: str, words: tuple[str, ...]) -> int:
     return _recorded(session(), shlex.join(words) or SHELL, user, "shell", terminal=sys.stdin.isatty())
 
 
-def _recorded(current: Session, text: str, user: str, purpose: str, *, terminal: bool) -> int:
-    """Run ``text`` between its CommandOpened and its CommandClosed."""
+def _prepared(current: Session, text: str) -> str:
+    """What DevPod sends, with what we know to do before it."""
+    if not all(words in text for words in LOOKS_FOR_AGENT):
+        return text
+    from adapters.cli.agent import awaiting_agent
+
+    return awaiting_agent(current, text)
+
+
+def _recorded(current: Session, text: str, user: str, purpose: str, *, terminal: bool, sent: str = "") -> int:
+    """Run ``text``, or in its place ``sent``, between its CommandOpened and its CommandClosed."""
     identifier = str(uuid4())
     raw = os.fsencode(text)
 
@@ -68,7 +79,7 @@ def _recorded(current: Session, text: str, user: str, purpose: str, *, terminal:
 
     workspace = open_command(current.subject, current.world, opened)
     try:
-        status = _through_tunnel(current, workspace, text, user, terminal=terminal)
+        status = _through_tunnel(current, workspace, sent or text, user, terminal=terminal)
     except ProviderError as error:
         _close(current, e.CommandClosed(command=identifier, reason="failed", failure=failure_of(error)))
         raise

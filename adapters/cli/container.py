@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from adapters.cli.agent import with_agent
 from adapters.cli.compose import BRISK, Session, log_path, session
 from adapters.cli.lifecycle import carry_out
 from adapters.cli.orders import create_order
@@ -25,7 +26,8 @@ LABELS = "labels"
 def run() -> None:
     """Create the dev container that DEVCONTAINER_RUN_OPTIONS describes and wait until it runs."""
     current = session()
-    wanted = plan(parse_run_options(current.environ.get("DEVCONTAINER_RUN_OPTIONS", "")), current.settings)
+    asked = parse_run_options(current.environ.get("DEVCONTAINER_RUN_OPTIONS", ""))
+    wanted = with_agent(current, plan(asked, current.settings))
     for warning in wanted.warnings:
         current.say(f"warning: {warning}")
     # The document is on disk before the intent that names it.

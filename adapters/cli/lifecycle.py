@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from adapters.cli.agent import with_agent
 from adapters.cli.compose import BRISK, Session, session
 from adapters.cli.orders import create_order, simple_order
 from adapters.devpod import machine_plan
@@ -24,7 +25,7 @@ def create() -> None:
     """Create the machine's container group and wait until it runs."""
     current = session()
     current.say(f"creating container group {current.target.group_name} in {current.settings.region}")
-    carry_out(current, create_order(current, machine_plan(current.settings)))
+    carry_out(current, create_order(current, with_agent(current, machine_plan(current.settings))))
 
 
 @click.command()

@@ -299,6 +299,33 @@ TABLE: Final[tuple[Option, ...]] = (
         modes=_MACHINE,
     ),
     Option(
+        name="ACI_AGENT_FETCH",
+        group=AGENT,
+        kind="boolean",
+        description="Whether the container fetches the release of DevPod's agent by itself while it starts, so that "
+        "DevPod need not upload it. Only a file with the SHA-256 of your own DevPod is put into place.",
+        default="true",
+        pattern=p.BOOLEAN,
+        expected="true or false",
+    ),
+    Option(
+        name="ACI_AGENT_URL",
+        group=AGENT,
+        description="Where the container finds the agent instead of where DevPod would look (DEVPOD_AGENT_URL, else "
+        "its releases on GitHub): the address of a folder that holds devpod-linux-amd64. ${VERSION} and ${BIN_NAME} in "
+        "it are replaced.",
+        pattern=p.DOWNLOADS,
+        expected="an http or https address without user name, query or fragment",
+    ),
+    Option(
+        name="ACI_AGENT_SHA256",
+        group=AGENT,
+        description="The SHA-256 of your DevPod version's devpod-linux-amd64. Needed only where your own DevPod is not "
+        "that file: on macOS and Windows, or built by somebody else. Without it, nothing is fetched there.",
+        pattern=p.SHA256,
+        expected="64 hexadecimal digits in lower case",
+    ),
+    Option(
         name="INACTIVITY_TIMEOUT",
         group=AGENT,
         kind="duration",

@@ -51,4 +51,7 @@ USERNAME: Final = r"[^\x00-\x1f\x7f:]{1,256}"
 
 # DevPod puts it between single quotes in a shell command.
 AGENT_PATH: Final = r"/[^\x00-\x1f\x7f']*[^\x00-\x1f\x7f'/]"
+# Neither a user name nor a signature: whatever is an option can be read by who reads the configuration.
+DOWNLOADS: Final = r"https?://[^\x00-\x20\x7f'\"\\@?#]+"
+SHA256: Final = r"[0-9a-f]{64}"
 LOCAL_PATH: Final = r"[^\x00-\x1f\x7f]+"

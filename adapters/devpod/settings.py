@@ -70,6 +70,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """ARM resource ID of the managed identity the container group gets; empty for none."""
     registry: Registry | None
     agent_path: str
+    agent_fetch: bool
+    agent_url: str
+    """Empty for where DevPod itself looks."""
+    agent_sha256: str
+    """Empty for what the user's own DevPod hashes to."""
     inactivity_timeout: float
     """0 for never."""
     inject_git_credentials: bool
@@ -127,6 +132,9 @@ def parse(environ: Mapping[str, str], mode: Mode | None) -> Settings:
         identity=texts["USER_ASSIGNED_IDENTITY_RESOURCE_ID"],
         registry=registry,
         agent_path=texts["AGENT_PATH"],
+        agent_fetch=v.boolean(texts["ACI_AGENT_FETCH"]),
+        agent_url=texts["ACI_AGENT_URL"],
+        agent_sha256=texts["ACI_AGENT_SHA256"],
         inactivity_timeout=_inactivity(texts, mode),
         inject_git_credentials=v.boolean(texts["INJECT_GIT_CREDENTIALS"]),
         inject_docker_credentials=v.boolean(texts["INJECT_DOCKER_CREDENTIALS"]),
