@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -25,6 +25,7 @@ from adapters.tunnel.packet import (
     Type,
     before,
     pack,
+    unpack,
 )
 from adapters.tunnel.parser import Pad, Parser, Probe
 from adapters.tunnel.spec import OnEvent, Tuning
@@ -39,6 +40,10 @@ ACK_BYTES: Final = 256 * 1024
 ACK_PACKETS: Final = 64
 ACK_SECONDS: Final = 0.2
 BACKLOG_MOST: Final = 128 * 1024
+
+
+class ForgottenError(TunnelLostError):
+    """The other end does not know the session: the container has restarted, or gave it up."""
 
 
 class Sender(Protocol):
@@ -90,6 +95,7 @@ class Link:
         self._early_bytes = 0
         self._early: set[int] = set()
         self._next_number = 0
+        self._sent_next = 0  # what has this number or a later one was never given to a channel
         self._receive_next = 0
         self._unacked_bytes = 0
         self._unacked_packets = 0
@@ -111,6 +117,33 @@ class Link:
             and self._kept_bytes < LINK_WINDOW
             and self._sender.backlog < BACKLOG_MOST
         )
+
+    @property
+    def known(self) -> bool:
+        """Whether the other end has had the session, so that there is something to lose."""
+        return self._known
+
+    @property
+    def next_number(self) -> int:
+        """The number the next packet gets."""
+        return self._next_number
+
+    def was_sent(self, number: int) -> bool:
+        """Whether the packet of that number was ever given to a channel: it may have arrived then."""
+        return before(number, self._sent_next)
+
+    def restart(self, streams: Container[int]) -> None:
+        """Be a new session, given only what these streams have to say; none of it may have been sent before."""
+        waiting = [unpack(data) for _, data in self._kept]
+        self._id = secrets.token_bytes(16)
+        self._known = False
+        self._kept.clear()
+        self._kept_bytes = self._next_number = self._sent_next = self._receive_next = 0
+        self._unacked_bytes = self._unacked_packets = 0
+        self.learned.unfinished = 0
+        for packet in waiting:
+            if packet.stream in streams:
+                self.send(Type(packet.type), packet.stream, packet.payload, packet.flags)
 
     @property
     def under_way(self) -> int:
@@ -172,6 +205,7 @@ class Link:
         self._kept.append((number, data))
         self._kept_bytes += len(data)
         if self._up:
+            self._sent_next = self._next_number
             self._write(data)
         elif self._attached and not self._known and len(self._early) == len(self._kept) - 1:
             self._send_early(number, data)
@@ -279,12 +313,13 @@ class Link:
         if self._early_bytes > EARLY_MOST:
             return False
         self._early.add(number)
+        self._sent_next = (number + 1) & 0xFFFFFFFF
         self._write(data)
         return True
 
     def _welcomed(self, welcome: messages.Welcome) -> None:
         if not welcome.attached:
-            raise TunnelLostError("the container has restarted or has given the session up")
+            raise ForgottenError("the container has restarted or has given the session up")
         self._bad = welcome.bad
         self._armour = max(armour.choose(welcome.bad), self.learned.armour)
         whole = welcome.pad_seen >= self.learned.pad - 2
@@ -302,6 +337,7 @@ class Link:
         for number, data in self._kept:
             if number not in self._early:
                 self._write(data)
+        self._sent_next = self._next_number
         self._early.clear()
 
     def _forget(self, next_number: int) -> None:

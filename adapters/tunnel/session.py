@@ -10,7 +10,7 @@ from typing import Final
 
 from adapters.tunnel.bootstrap import CutShortError, Ready, dial
 from adapters.tunnel.helperfile import Helper
-from adapters.tunnel.link import Link
+from adapters.tunnel.link import ForgottenError, Link
 from adapters.tunnel.loop import Loop
 from adapters.tunnel.messages import NOBODY
 from adapters.tunnel.packet import MalformedError, Packet
@@ -29,8 +29,10 @@ from statemachine.errors import (
 
 TICK: Final = 0.1
 SETTLE: Final = 0.7
-FIRST_ATTEMPTS: Final = 2
-# While a session waits to be resumed, these may pass: a cap still counts the broken session, a network comes back.
+FIRST_CUTS: Final = 8
+CROWDED_SECONDS: Final = 30.0
+CONFLICT: Final = 409
+# Once there was a session, these may pass: a cap still counts the broken one, a network comes back.
 _PASSING: Final = (ExecRefusedError, TunnelUnreachableError, NoShellError)
 
 
@@ -62,7 +64,8 @@ class Session:
         self._channel: Channel | None = None
         self._dialling = False
         self._broken_at: float | None = None
-        self._attempt = 0
+        self._attempt = self._cuts = 0
+        self._patience = tuning.resume
         self._over = False
         self._loop.after(TICK, self._tick)
 
@@ -140,16 +143,29 @@ class Session:
             self._refused(result)
 
     def _refused(self, problem: ProviderError) -> None:
-        if self._broken_at is None and isinstance(problem, CutShortError) and self._attempt < FIRST_ATTEMPTS:
-            self._attempt += 1
-            self._on_event(problem.message)
-            self._dial()
-        elif self._broken_at is None:
+        if self._broken_at is None and not self._may_begin_again(problem):
             self._lose(problem)
-        elif problem.retryable or isinstance(problem, _PASSING):
+        elif self._passes(problem):
             self._try_again(problem)
+        elif self.link.known:
+            self._lose(TunnelLostError(f"the session broke and could not be resumed: {problem.message}"), problem)
         else:
-            self._lose(TunnelLostError(f"the session broke and could not be resumed: {problem.message}"))
+            self._lose(problem)
+
+    def _may_begin_again(self, problem: ProviderError) -> bool:
+        """Whether the first dial of all is worth another: what stands is to be told at once."""
+        if isinstance(problem, CutShortError):
+            return True
+        # One session too many: another command may end soon, or a dead holder's session be noticed.
+        self._patience = min(self._tuning.resume, CROWDED_SECONDS)
+        return _is_conflict(problem)
+
+    def _passes(self, problem: ProviderError) -> bool:
+        if isinstance(problem, CutShortError) and not self.link.known:
+            self._patience = self._tuning.resume  # Azure may count what broke for a while
+            self._cuts += 1
+            return self._cuts < FIRST_CUTS
+        return problem.retryable or _is_conflict(problem) or isinstance(problem, _PASSING)
 
     # The channel
 
@@ -167,6 +183,7 @@ class Session:
             self._on_event(f"resumed after {time.monotonic() - self._broken_at:.1f} s")
             self._broken_at = None
             self._attempt = 0
+            self._patience = self._tuning.resume
 
     def _feed(self, received: list[bytes | bytearray]) -> None:
         # Terminals give small pieces: a packet is looked for once, not once for each.
@@ -176,41 +193,62 @@ class Session:
     def _guard(self, action: Callable[[], object]) -> None:
         try:
             action()
+        except ForgottenError as problem:
+            self._begin_anew(problem)
         except MalformedError as problem:
             self._break(f"the far side sent what cannot be understood: {problem}", malformed=True)
         except TunnelError as problem:
             self._lose(problem)
 
+    def _begin_anew(self, why: ForgottenError) -> None:
+        """The container knows nothing of the session. What it was never told of can still run, in a new one."""
+        waiting = {number: stream for number, stream in self.streams.items() if not stream.was_sent}
+        if not waiting:
+            self._lose(why)
+            return
+        for stream in [stream for stream in self.streams.values() if stream.was_sent]:
+            stream.fail(why)
+        self._part()
+        self.link.restart(waiting)
+        for stream in waiting.values():
+            stream.renumbered()
+        self._on_event(f"{why.message}; beginning anew for {len(waiting)} commands that were not sent yet")
+        self._try_again(why)
+
     def _break(self, why: str, *, malformed: bool = False, too_long: bool = False) -> None:
+        self._part(malformed=malformed, too_long=too_long)
+        self._on_event(f"link broken: {why}")
+        if self.link.hopeless:
+            self._lose(TunnelError(f"the container's end does not speak the tunnel's protocol: {why}"))
+            return
+        self._try_again(TunnelLostError(why))
+
+    def _part(self, *, malformed: bool = False, too_long: bool = False) -> None:
         self.link.end(malformed=malformed, too_long=too_long)
         channel, self._channel = self._channel, None
         if channel is not None:
             self._loop.forget(channel.fileno())
             channel.shut(0)
-        self._on_event(f"link broken: {why}")
-        if self.link.hopeless:
-            self._lose(TunnelError(f"the container's end does not speak the tunnel's protocol: {why}"))
-            return
-        if self._broken_at is None:
-            self._broken_at = time.monotonic()
-        self._try_again(TunnelLostError(why))
 
     def _try_again(self, why: ProviderError) -> None:
         now = time.monotonic()
-        waited = now - (self._broken_at or now)
+        self._broken_at = now if self._broken_at is None else self._broken_at
+        waited = now - self._broken_at
         pause = min(self._tuning.backoff_first * 2**self._attempt, self._tuning.backoff_most)
-        if waited + pause > self._tuning.resume:
-            self._lose(TunnelLostError(f"the session broke and was not resumed within {waited:.0f} s: {why.message}"))
+        if waited + pause > self._patience:
+            lost = TunnelLostError(f"the session broke and was not resumed within {waited:.0f} s: {why.message}")
+            self._lose(lost if self.link.known else why, why)
             return
         self._attempt += 1
         self._loop.after(pause, lambda: None if self._over or self._dialling else self._dial())
 
-    def _lose(self, problem: ProviderError) -> None:
+    def _lose(self, problem: ProviderError, unsent: ProviderError | None = None) -> None:
+        """There is no session and will be none; ``unsent`` is for commands that the container never heard of."""
         if self._over:
             return
         self.close()
         for stream in list(self.streams.values()):
-            stream.fail(problem)
+            stream.fail(problem if unsent is None or stream.was_sent else unsent)
         self._on_lost(problem)
 
     def _packet(self, packet: Packet) -> None:
@@ -226,3 +264,8 @@ class Session:
             self.link.tick(time.monotonic())
         except TimeoutError:
             self._break("the far side is silent")
+
+
+def _is_conflict(problem: ProviderError) -> bool:
+    """Whether Azure answered 409: how it says "too many sessions" is not documented, but that it may."""
+    return getattr(problem, "http_status", 0) == CONFLICT

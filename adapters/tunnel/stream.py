@@ -67,7 +67,17 @@ class Stream:
         self._credit = STREAM_WINDOW
         self._deflater = Deflater() if compress else None
         self._result: int | ProviderError | None = None
+        self._first = link.next_number
         self.ended = False
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether the container may know of the command: until then it can still be given to another session."""
+        return self._link.was_sent(self._first)
+
+    def renumbered(self) -> None:
+        """The link has begun a new session: whatever it sends from now on may be this command's."""
+        self._first = 0
 
     def open(self, order: bytes) -> None:
         """Send the encoded OPEN."""
