@@ -168,7 +168,7 @@ static bool expand_coded(struct reader *reader, struct writer *writer, const str
 
 static bool expand_stored(struct reader *reader, struct writer *writer) {
     unsigned padding, length, inverted;
-    if (!take(reader, reader->count & 7, &padding) || padding != 0) return false;
+    take(reader, reader->count & 7, &padding);
     if (!take(reader, 16, &length) || !take(reader, 16, &inverted) || (length ^ inverted) != 0xFFFF) return false;
     if (length > (size_t)(writer->end - writer->at)) return false;
     for (; length > 0 && reader->count > 0; length--) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "armour.h"
+#include "inflate.h"
 #include "parser.h"
 #include "process.h"
 
@@ -130,10 +131,29 @@ static void check_events(char **words, int count, int line) {
     free(data);
 }
 
+/* Packets of one stream, each with what it expands to: PACKET:OUT, or PACKET:! for one that does not. */
+static void check_inflate(char **words, int count, int line) {
+    static struct inflater inflater;
+    inflater.have = 0;
+    for (int i = 1; i < count; i++) {
+        size_t size, wanted_size = 0;
+        char *wanted_hex = strchr(words[i], ':');
+        if (wanted_hex == NULL) abort();
+        *wanted_hex++ = 0;
+        bool malformed = *wanted_hex == '!';
+        uint8_t *data = unhex(words[i], &size);
+        uint8_t *wanted = malformed ? NULL : unhex(wanted_hex, &wanted_size);
+        expect(inflate_packet(&inflater, data, size) != malformed, line);
+        expect(malformed || (inflater.size == wanted_size && memcmp(inflater.out, wanted, wanted_size) == 0), line);
+        free(wanted);
+        free(data);
+    }
+}
+
 static void check(char **words, int count, int line) {
     size_t size, other;
     /* The first word of these kinds is data. */
-    bool has_data = strcmp(words[0], "packet") != 0 && strcmp(words[0], "events") != 0;
+    bool has_data = strcmp(words[0], "packet") != 0 && strcmp(words[0], "events") != 0 && strcmp(words[0], "inflate") != 0;
     uint8_t *first = has_data ? unhex(words[1], &size) : NULL;
     if (strcmp(words[0], "packet") == 0) {
         check_packet(words, line);
@@ -157,6 +177,8 @@ static void check(char **words, int count, int line) {
         free(wanted);
     } else if (strcmp(words[0], "events") == 0) {
         check_events(words, count, line);
+    } else if (strcmp(words[0], "inflate") == 0) {
+        check_inflate(words, count, line);
     }
     free(first);
 }

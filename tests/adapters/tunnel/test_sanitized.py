@@ -76,6 +76,8 @@ def test_ordinary_commands(run):
     data = os.urandom(3_000_000)
     outcome = run("tee /dev/stderr; exit 7", data)
     assert (outcome.status, outcome.out, outcome.err) == (7, data, data)
+    text = b"".join(b"line %d\n" % n for n in range(400_000))  # compressed on its way
+    assert run("sha256sum", text).out.split()[0].decode() == hashlib.sha256(text).hexdigest()
     assert run("stty size; tty >/dev/null", tty=TtySize(33, 99)).out.split() == [b"33", b"99"]
     assert run("exec <&-; sleep 0.3; echo x", data).out == b"x\n"
     assert run("sleep 60 & kill -9 $$").status == 137
@@ -125,4 +127,4 @@ def test_a_moment_of_fuzzing(tmp_path):
     call = f"['run'](3, pathlib.Path({str(tmp_path)!r}))"
     program = f"import runpy, sys, pathlib; sys.exit(runpy.run_path({str(fuzz)!r}){call})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
