@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from adapters.tunnel import armour, messages, shelltext
 from adapters.tunnel.armour import Armour
+from adapters.tunnel.deflate import EXPANDED_MOST
 from adapters.tunnel.packet import MalformedError, Packet, pack, unpack
 from adapters.tunnel.parser import Parser
 
@@ -38,6 +40,22 @@ def events(data, piece, *, lenient):
     return seen
 
 
+def stream(words):
+    other = zlib.decompressobj(-zlib.MAX_WBITS)
+    return [(hexed(word.partition(":")[0]), other) for word in words]
+
+
+def expanded(packet, other):
+    """What zlib makes of a packet, within the limits that the protocol adds."""
+    try:
+        found = other.decompress(packet)
+    except zlib.error:
+        return "!"
+    if other.eof or len(found) > EXPANDED_MOST or not packet.endswith(b"\0\0\xff\xff"):
+        return "!"
+    return found.hex() or "-"
+
+
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector[0])
 def test_vector(vector):
     kind, *words = vector
@@ -54,6 +72,8 @@ def test_vector(vector):
         assert armour.choose(hexed(words[0])) == int(words[1])
     elif kind == "judge":
         assert armour.judge(hexed(words[0])).hex() == words[1]
+    elif kind == "inflate":
+        assert [f"{packet.hex() or '-'}:{expanded(packet, other)}" for packet, other in stream(words)] == words
     else:
         data = hexed(words[1])
         for piece in range(1, len(data) + 1):
@@ -65,7 +85,7 @@ def harness(tmp_path_factory):
     if not shutil.which("gcc"):
         pytest.skip("gcc is not installed")
     program = tmp_path_factory.mktemp("harness") / "harness"
-    sources = [HELPER / f"{name}.c" for name in ("parser", "armour", "packet", "crc", "order", "util")]
+    sources = [HELPER / f"{name}.c" for name in ("parser", "armour", "packet", "crc", "order", "inflate", "util")]
     subprocess.run(
         ["gcc", "-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{HELPER}",
          "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-o", program, HERE / "harness.c", *sources],
