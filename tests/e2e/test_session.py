@@ -27,7 +27,7 @@ set -e
 umask 077
 mkdir -p /run/sshd
 rm -rf /tmp/dpaci-sshd && mkdir -p /tmp/dpaci-sshd
-tar -x -f - -C /tmp/dpaci-sshd
+tar -x -o -f - -C /tmp/dpaci-sshd
 chmod 700 /tmp/dpaci-sshd
 """
 SERVE = (
