@@ -101,10 +101,15 @@ def _through_tunnel(current: Session, workspace: Workspace, text: str, user: str
 
     spec = CommandSpec(command=text, user=user, tty=_size() if terminal else None)
     if current.settings.tunnel_idle > 0 and os.name == "posix":
-        from adapters.cli.sockets import holder_socket, spawn_holder
-        from adapters.tunnel import run_through_holder
+        from adapters.cli.sockets import holder_socket
 
         socket = holder_socket(current, workspace)
+    else:
+        socket = None
+    if socket:
+        from adapters.cli.sockets import spawn_holder
+        from adapters.tunnel import run_through_holder
+
         return run_through_holder(
             spec,
             socket,

@@ -96,10 +96,11 @@ class Session:
         """A poll over the holder's connection, where there is one: no sign-in, and the SDK stays unloaded."""
         if workspace.state is not State.RUNNING or self._groups is not None or os.name != "posix":
             return None
-        from adapters.cli.polls import ask, socket_for
+        from adapters.cli.polls import ask
         from adapters.cli.sockets import holder_socket
 
-        seen = ask(socket_for(holder_socket(self, workspace)), self.group(workspace))
+        socket = holder_socket(self, workspace)
+        seen = ask(socket, self.group(workspace)) if socket else None
         if seen is None:
             return None
         self._identity = seen.identity

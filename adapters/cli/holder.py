@@ -8,7 +8,8 @@ import click
 
 from adapters.cli.compose import BRISK, ca_file, session
 from adapters.cli.opener import Opener
-from adapters.cli.polls import Look, forget, serve, socket_for
+from adapters.cli.polls import Look, answering
+from adapters.cli.sockets import holder_ended
 from statemachine.events import GroupRef
 
 
@@ -18,33 +19,24 @@ def tunnel_holder(socket: Path) -> None:
     """Hold the exec session of one container; started by `command`, not by people."""
     from dataclasses import replace
 
-    from adapters.tunnel import HOLDER_TUNING, ExecEndpoint, hold
+    from adapters.azure.budget import within
+    from adapters.tunnel import HOLDER_TUNING, hold
     from statemachine.lifecycle import recall
 
     current = session()
     group = current.group(recall(current.subject, current.world))
-    polls = session(patience=BRISK)
 
     def look(wanted: GroupRef) -> Look:
-        return Look(polls.groups.look(wanted), polls.groups.identity())
+        # Over the connection and with the token of the exec call.
+        with within(BRISK):
+            return Look(current.groups.look(wanted), current.groups.identity())
 
-    answering: list[Path] = []
-    opened = Opener(current.groups, group)
-
-    def opener() -> ExecEndpoint:
-        # Only now is this the process that stays: ``hold`` detaches itself from its caller first.
-        if not answering:
-            answering.append(socket_for(socket))
-            serve(answering[0], group, look)
-        return opened()
-
-    try:
-        hold(
-            socket,
-            opener,
-            idle_seconds=current.settings.tunnel_idle,
-            ca_file=ca_file(current.environ),
-            tuning=replace(HOLDER_TUNING, compress=current.settings.tunnel_compression),
-        )
-    finally:
-        forget(socket)
+    hold(
+        socket,
+        Opener(current.groups, group),
+        idle_seconds=current.settings.tunnel_idle,
+        ca_file=ca_file(current.environ),
+        tuning=replace(HOLDER_TUNING, compress=current.settings.tunnel_compression),
+        answer=answering(group, look),
+    )
+    holder_ended(socket)

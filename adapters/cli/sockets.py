@@ -5,47 +5,78 @@ A holder belongs to one incarnation of one container of one user: its socket's n
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from adapters.cli.compose import Session
-from adapters.cli.host import user
-from adapters.cli.polls import forget
-from statemachine.errors import TunnelError
 from statemachine.fold import Workspace
 
 NOT_FOR_HOLDERS: Final = frozenset({"COMMAND", "DEVCONTAINER_COMMAND", "DEVCONTAINER_USER", "DEVCONTAINER_RUN_OPTIONS"})
 """A holder serves many commands; what one of them was asked does not outlive it."""
 
 
-def runtime_folder() -> Path:
-    """A private folder with a short path (a socket's may have 107 bytes), made when it is not there."""
-    base = os.environ.get("XDG_RUNTIME_DIR", "")
-    folder = Path(base) / "devpod-provider-aci" if base else Path(f"/tmp/devpod-provider-aci-{user()}")  # noqa: S108  # checked below
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise TunnelError(
-            f"{folder} is not private to you", remedy="Remove it, or set XDG_RUNTIME_DIR to a folder that is."
-        )
-    return folder
+PATH_MOST: Final = 107 if sys.platform == "linux" else 103
+"""Bytes of a socket's path (sockaddr_un), the final NUL apart."""
+NAME: Final = len("0123456789abcdef-0123456789abcdef.sock")
 
 
-def holder_socket(session: Session, workspace: Workspace) -> Path:
-    """The socket of the holder for this container as it runs now."""
+def runtime_folder() -> Path | None:
+    """A private folder whose path is short enough, made where it is missing.
+
+    The first of several places that serves: a runtime folder may be another user's (after `su`), gone, or too long for
+    a socket's path, and in /tmp anybody can be first. None where no place does: then there are no holders.
+    """
+    return next((folder for folder in _places() if _serves(folder)), None)
+
+
+def _places() -> Iterator[Path]:
+    given = os.environ.get("XDG_RUNTIME_DIR", "")
+    for base in (given, f"/run/user/{os.getuid()}"):
+        if base and Path(base).is_dir():
+            yield Path(base) / "devpod-provider-aci"
+    yield Path(f"/tmp/devpod-provider-aci-{os.getuid()}")  # noqa: S108  # it is looked at before it is used
+    with contextlib.suppress(RuntimeError):  # a user may have no home
+        yield Path.home() / ".cache" / "devpod-provider-aci"
+
+
+def _serves(folder: Path) -> bool:
+    if len(os.fsencode(folder)) + 1 + NAME > PATH_MOST:
+        return False
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError:
+        return False
+    private = found.st_uid == os.getuid() and not found.st_mode & 0o077
+    return private and folder.is_dir() and os.access(folder, os.W_OK)
+
+
+def holder_socket(session: Session, workspace: Workspace) -> Path | None:
+    """The socket of the holder for this container as it runs now; None where there can be no holder.
+
+    Who signs in otherwise gets another holder: one acts, and is recorded, as who started it.
+    """
+    folder = runtime_folder()
+    if folder is None:
+        return None
     started = workspace.started.isoformat() if workspace.started else ""
-    return runtime_folder() / f"{_stem(session)}-{_digest(started, repr(session.group(workspace)))}.sock"
+    who = session.settings.credentials
+    about = _digest(
+        started, repr(session.group(workspace)), who.mode, who.tenant, who.client_id, who.identity_client_id
+    )
+    return folder / f"{_stem(session)}-{about}.sock"
 
 
 def spawn_holder(session: Session, socket: Path) -> Callable[[], str | None]:
     """Start a holder that outlives this process and shares none of its streams: DevPod waits for those to close.
 
-    Gives a function that tells what a holder that failed said.
+    Gives a function that tells whether, and how, it has ended (``adapters.tunnel.through.Ended``).
     """
     environ = {name: value for name, value in session.environ.items() if name not in NOT_FOR_HOLDERS}
     errors = socket.with_suffix(".err")
@@ -63,7 +94,7 @@ def spawn_holder(session: Session, socket: Path) -> Callable[[], str | None]:
 
     def ended() -> str | None:
         if not process.poll():
-            return None
+            return None if process.returncode is None else ""
         said = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return said[-1] if said else f"exit status {process.returncode}"
 
@@ -72,17 +103,24 @@ def spawn_holder(session: Session, socket: Path) -> Callable[[], str | None]:
 
 def stop_holders(session: Session) -> None:
     """End every holder of this workspace: their container is about to go."""
-    if os.name != "posix":
-        return
-    sockets = list(runtime_folder().glob(f"{_stem(session)}-*.sock"))
+    folder = runtime_folder() if os.name == "posix" else None
+    sockets = list(folder.glob(f"{_stem(session)}-*.sock")) if folder else []
     if not sockets:
         return
     from adapters.tunnel import stop_holder
 
     for socket in sockets:
         stop_holder(socket)
-        socket.with_suffix(".err").unlink(missing_ok=True)
-        forget(socket)
+        for trace in (".err", ".lock"):
+            socket.with_suffix(trace).unlink(missing_ok=True)
+
+
+def holder_ended(socket: Path) -> None:
+    """Remove what a holder that had nothing to complain of leaves behind."""
+    errors = socket.with_suffix(".err")
+    with contextlib.suppress(OSError):
+        if not errors.stat().st_size:
+            errors.unlink()
 
 
 def _stem(session: Session) -> str:

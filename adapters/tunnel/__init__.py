@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from adapters.tunnel.direct import run_command
     from adapters.tunnel.helperfile import Helper, load_helper
     from adapters.tunnel.holder import hold
-    from adapters.tunnel.through import run_through_holder, stop_holder
+    from adapters.tunnel.through import ask_holder, run_through_holder, stop_holder
 
 __all__ = [
     "HOLDER_TUNING",
@@ -24,6 +24,7 @@ __all__ = [
     "Helper",
     "TtySize",
     "Tuning",
+    "ask_holder",
     "hold",
     "load_helper",
     "run_command",
@@ -33,6 +34,7 @@ __all__ = [
 
 _HOMES = {
     "Helper": "helperfile",
+    "ask_holder": "through",
     "hold": "holder",
     "load_helper": "helperfile",
     "run_command": "direct",

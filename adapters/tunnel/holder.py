@@ -11,13 +11,16 @@ import json
 import os
 import select
 import socket
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from adapters.tunnel import local
 from adapters.tunnel.helperfile import load_helper
-from adapters.tunnel.holderlock import only_one
+from adapters.tunnel.holderlock import Lock, only_one
+from adapters.tunnel.holdersocket import HolderSocket
 from adapters.tunnel.loop import Loop
 from adapters.tunnel.session import Session
 from adapters.tunnel.signals import ENDING_SIGNALS, signals_noted
@@ -25,9 +28,13 @@ from adapters.tunnel.spec import HOLDER_TUNING, ExecOpener, OnEvent, Tuning, ign
 from adapters.tunnel.stream import Stream
 from statemachine.errors import ProviderError, TunnelError, TunnelLostError
 
-BACKLOG: Final = 64
 RECEIVE: Final = 65536
 LINGER: Final = 1.0
+CHECK: Final = 1.0
+ANSWER_SECONDS: Final = 10.0
+
+Answer = Callable[[Any], Any]
+"""Answers a question, JSON each way; called in threads. Raises ProviderError where the asker must ask elsewhere."""
 
 
 def hold(
@@ -39,16 +46,27 @@ def hold(
     on_event: OnEvent = ignore_event,
     tuning: Tuning = HOLDER_TUNING,
     detach: bool = True,
+    answer: Answer | None = None,
 ) -> None:
-    """Serve commands at ``socket_path`` until there is no more reason to; returns at once if another holder does."""
+    """Serve commands at ``socket_path`` until there is no more reason to; returns at once if another holder does.
+
+    ``answer`` serves questions beside them (see ``local.ask``); they keep no holder alive.
+    """
     _check_folder(socket_path.parent)
-    with only_one(socket_path) as owner:
-        if owner is None:
+    with only_one(socket_path) as lock:
+        if lock is None:
             return
         if detach:
             _detach()
         holder = _Holder(
-            socket_path, opener, owner, idle=idle_seconds, ca_file=ca_file, on_event=on_event, tuning=tuning
+            socket_path,
+            opener,
+            lock,
+            idle=idle_seconds,
+            ca_file=ca_file,
+            on_event=on_event,
+            tuning=tuning,
+            answer=answer,
         )
         try:
             holder.serve()
@@ -84,6 +102,7 @@ class _Client:
         self.fds: list[int] = []
         self.order: int | None = None
         self.stream: Stream | None = None
+        self.told = False  # that its command was sent
         self.gone = False
 
     def say(self, message: dict[str, Any]) -> None:
@@ -102,51 +121,43 @@ class _Holder:
         self,
         path: Path,
         opener: ExecOpener,
-        owner: bytes,
+        lock: Lock,
         *,
         idle: float,
         ca_file: str | None,
         on_event: OnEvent,
         tuning: Tuning,
+        answer: Answer | None,
     ) -> None:
-        self._path = path
         self._opener = opener
-        self._owner = owner
+        self._lock = lock
+        self._owner = lock.owner
         self._idle = idle
         self._ca_file = ca_file
         self._tell = on_event
         self._tuning = tuning
+        self._answer = answer
         self._loop = Loop()
         self._session: Session | None = None
         self._clients: set[_Client] = set()
-        self._over = False
+        self._retired = self._leaving = self._over = False
         self._idle_since = time.monotonic()
-        # We have the lock, so a socket that is there belongs to a holder that died.
-        path.unlink(missing_ok=True)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
-        try:
-            self._listener.bind(str(path))
-        finally:
-            os.umask(before)
-        self._listener.listen(BACKLOG)
-        self._listener.settimeout(0)
-        self._loop.watch(self._listener.fileno(), select.POLLIN, self._accept)
-        self._check_idle()
+        self._socket = HolderSocket(path, self._loop, self._welcome)
+        self._check()
 
     def serve(self) -> None:
         """Until it is over."""
         with signals_noted(self._loop, self._stop, ENDING_SIGNALS):
             while not self._over:
+                self._tell_who_was_sent()
                 if self._session is not None:
                     self._session.step()
                 else:
                     self._loop.step()
 
     def close(self) -> None:
-        """Tell everybody, then go. The path goes first: whoever comes later starts another holder."""
-        self._path.unlink(missing_ok=True)
-        self._listener.close()
+        """Tell everybody, then go."""
+        self._socket.close(remove=not self._retired and self._lock.holds())
         stopped = TunnelLostError("the session was ended by another command")
         for client in list(self._clients):
             if client.stream is not None:
@@ -159,25 +170,45 @@ class _Holder:
     def _stop(self, _: int = 0) -> None:
         self._over = True
 
-    def _check_idle(self) -> None:
+    def _check(self) -> None:
+        """Now and then: whether there is still a reason to be here, and whether we can be found."""
         now = time.monotonic()
-        if self._clients:
+        busy = any(client.order is not None for client in self._clients)
+        if busy:
             self._idle_since = now
-        elif now - self._idle_since >= self._idle:
+        elif self._retired or now - self._idle_since >= self._idle:
             self._stop()
             return
-        self._loop.after(min(max(self._idle - (now - self._idle_since), 0.05), 5.0), self._check_idle)
+        if not self._retired and not self._leaving:
+            self._see_to_the_files()
+        self._loop.after(min(max(self._idle - (now - self._idle_since), 0.05), CHECK), self._check)
 
-    def _accept(self, _: int) -> None:
-        with contextlib.suppress(BlockingIOError):
-            sock, _address = self._listener.accept()
-            if not local.peer_is_us(sock):
-                sock.close()
-                return
-            sock.settimeout(0)
-            client = _Client(sock)
-            self._clients.add(client)
-            self._loop.watch(sock.fileno(), select.POLLIN, lambda _: self._heard(client))
+    def _see_to_the_files(self) -> None:
+        if not self._lock.holds():
+            self._retire()
+        elif self._socket.reachable():
+            self._socket.touch()
+            self._lock.touch()
+        else:
+            self._event("the socket was removed; listening anew")
+            self._socket.listen()
+
+    def _retire(self) -> None:
+        """Leave the place to a holder of another build, and end with the last command that runs here."""
+        if self._retired:
+            return
+        self._socket.close(remove=self._lock.holds())
+        self._retired = True
+        self._lock.leave_to_a_stranger()
+        self._event("retired: it goes with the last of its commands")
+
+    def _welcome(self, sock: socket.socket) -> None:
+        sock.settimeout(0)
+        client = _Client(sock)
+        self._clients.add(client)
+        with contextlib.suppress(OSError):
+            sock.send(local.greeting())
+        self._loop.watch(sock.fileno(), select.POLLIN, lambda _: self._heard(client))
 
     def _heard(self, client: _Client) -> None:
         try:
@@ -213,14 +244,28 @@ class _Holder:
         if "stop" in message:
             client.say({"stopped": True})
             self._stop()
+        elif "retire" in message:
+            self._retire()
+            self._drop(client)
+        elif "ask" in message:
+            self._question(client, message["ask"])
         elif "order" in message and client.order is None:
             client.order = int(message["order"])
-            if message["version"] != local.VERSION or len(client.fds) != 3 or client.order > local.REQUEST_MOST:
+            if len(client.fds) != 3 or client.order > local.REQUEST_MOST:
                 raise ValueError(message)
         elif client.stream is not None and "signal" in message:
             client.stream.signal(int(message["signal"]))
         elif client.stream is not None and "size" in message:
             client.stream.resize(int(message["size"][0]), int(message["size"][1]))
+
+    def _question(self, client: _Client, question: object) -> None:
+        """Answer in a thread, which has the connection from now on: a question may take a while."""
+        sock, answer = client.sock.dup(), self._answer
+        self._drop(client)
+        if answer is None:
+            sock.close()
+            return
+        threading.Thread(target=_answer_one, args=(sock, answer, question), daemon=True).start()
 
     def _run(self, client: _Client, order: bytes) -> None:
         def ended(_: Stream, result: int | ProviderError) -> None:
@@ -231,7 +276,6 @@ class _Holder:
             client.stream = None
             self._drop(client)
 
-        client.say({"accepted": True})
         try:
             session = self._ensure_session()
             client.stream = session.open(order, (client.fds[0], client.fds[1], client.fds[2]), ended)
@@ -240,6 +284,13 @@ class _Holder:
             self._drop(client)
         finally:
             client.close_fds()
+
+    def _tell_who_was_sent(self) -> None:
+        """Before the bytes leave: a client whose holder dies afterwards must not have its command run twice."""
+        for client in self._clients:
+            if not client.told and client.stream is not None and client.stream.was_sent:
+                client.told = True
+                client.say({"sent": True})
 
     def _ensure_session(self) -> Session:
         if self._session is None:
@@ -259,8 +310,9 @@ class _Holder:
     def _lost(self, problem: ProviderError) -> None:
         """Whoever comes next shall start anew, with credentials and options of its own time."""
         self._event(f"the session is lost: {problem.message}")
+        self._leaving = True
         self._loop.after(LINGER if self._clients else 0, self._stop)
-        self._path.unlink(missing_ok=True)
+        self._socket.close(remove=not self._retired and self._lock.holds())
 
     def _event(self, text: str) -> None:
         self._tell(text)
@@ -268,7 +320,8 @@ class _Holder:
 
     def _spread(self, text: str) -> None:
         for client in self._clients:
-            client.say({"event": text})
+            if client.order is not None:
+                client.say({"event": text})
 
     def _drop(self, client: _Client) -> None:
         if client.gone:
@@ -281,4 +334,13 @@ class _Holder:
         self._loop.forget(client.sock.fileno())
         client.sock.close()
         self._clients.discard(client)
-        self._idle_since = time.monotonic()
+        if client.order is not None:
+            self._idle_since = time.monotonic()
+
+
+def _answer_one(sock: socket.socket, answer: Answer, question: object) -> None:
+    with sock, contextlib.suppress(OSError, ValueError, ProviderError):
+        # Without an answer the asker asks Azure itself, which also gives it the right error.
+        told = answer(question)
+        sock.settimeout(ANSWER_SECONDS)
+        sock.sendall(local.line({"answer": told}))

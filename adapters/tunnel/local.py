@@ -1,5 +1,9 @@
 """What a command and the holder say to each other over their unix socket.
 
+The holder speaks first: one line that names the build of the program it runs. Whoever runs another build asks it to
+retire and has nothing else to do with it, so everything below may change from one version to the next; the greeting
+and ``{"retire": true}`` may not.
+
 A request is one line of JSON, then as many bytes as it announces (the encoded OPEN), with the command's
 three descriptors beside the first byte: the holder itself reads and writes them, so no byte of a command
 is copied a second time. Answers, and anything later, are lines of JSON.
@@ -8,17 +12,22 @@ is copied a second time. Answers, and anything later, are lines of JSON.
 from __future__ import annotations
 
 import array
+import contextlib
+import hashlib
 import json
 import os
 import socket
 import struct
+import time
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import statemachine.errors as errors_module
 from statemachine.errors import InternalError, ProviderError, TunnelError
 
-VERSION: Final = 1
+GREETING_SECONDS: Final = 5.0
+GREETING_MOST: Final = 4096
 REQUEST_MOST: Final = 8 << 20
 _EXTRA: Final = ("code", "http_status", "request_id", "azure_message", "option")
 _LOCAL_PEERCRED: Final = 1  # macOS: level 0, struct xucred
@@ -48,6 +57,56 @@ def connect(path: Path) -> socket.socket | None:
     return sock
 
 
+@cache
+def build() -> str:
+    """What tells this program from an earlier or later one, changed files of the same version included."""
+    root = Path(__file__).resolve().parents[1]
+    seen = hashlib.sha256(str(root).encode())
+    for folder in (root / "tunnel", root / "cli", root / "azure", root.parent / "statemachine"):
+        with contextlib.suppress(OSError):  # in an archive there is no folder, and no file in it ever changes
+            files = sorted((entry.name, entry.stat()) for entry in os.scandir(folder) if entry.name.endswith(".py"))
+            for name, found in files:
+                seen.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+    return seen.hexdigest()[:32]
+
+
+def meet(path: Path, seconds: float) -> tuple[socket.socket, bool] | None:
+    """A socket to the holder there, greeted, and whether it is of our build; None when nobody listens.
+
+    Raises TunnelError when somebody listens and says nothing for so long.
+    """
+    sock = connect(path)
+    if sock is None:
+        return None
+    said = b""
+    deadline = time.monotonic() + seconds
+    try:
+        # Byte by byte: what comes behind the greeting is somebody else's to read.
+        while not said.endswith(b"\n") and len(said) < GREETING_MOST:
+            sock.settimeout(max(deadline - time.monotonic(), 0.001))
+            byte = sock.recv(1)
+            if not byte:
+                sock.close()
+                return None  # it was about to go
+            said += byte
+        sock.settimeout(None)
+        greeting = json.loads(said)
+    except TimeoutError:
+        sock.close()
+        raise TunnelError(
+            f"the tunnel's holder at {path} does not answer", remedy="End that process, or set ACI_TUNNEL_IDLE=0."
+        ) from None
+    except (OSError, ValueError):
+        sock.close()
+        return None
+    return sock, isinstance(greeting, dict) and greeting.get("holder") == build()
+
+
+def greeting() -> bytes:
+    """What a holder says to whoever connects, before anything else."""
+    return line({"holder": build()})
+
+
 def line(message: dict[str, Any]) -> bytes:
     """One message."""
     return json.dumps(message).encode() + b"\n"
@@ -55,7 +114,7 @@ def line(message: dict[str, Any]) -> bytes:
 
 def send_request(sock: socket.socket, order: bytes, fds: tuple[int, int, int]) -> None:
     """Ask for a command; waits until the holder has taken it all."""
-    head = line({"version": VERSION, "order": len(order)})
+    head = line({"order": len(order)})
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
     sent = sock.sendmsg([head], rights)
     sock.sendall(head[sent:] + order)

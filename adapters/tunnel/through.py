@@ -25,7 +25,7 @@ _PAUSE: Final = 0.02
 
 
 Ended = Callable[[], str | None]
-"""What a holder that failed said; None while it lives, and when it left its place to another."""
+"""None while the holder lives, empty when it left its place to another, else what it said before it failed."""
 Spawn = Callable[[], Ended | None]
 """Starts a process that calls ``hold``."""
 
@@ -63,30 +63,58 @@ def stop_holder(socket_path: Path) -> bool:
     if sock is None:
         return False
     with sock:
-        sock.settimeout(STOP_SECONDS)
-        try:
-            sock.sendall(local.line({"stop": True}))
-            while sock.recv(4096):
-                continue
-        except OSError:
-            return True  # it died of something else meanwhile, or takes its time: either way it goes
+        _say_and_wait(sock, {"stop": True})
     return True
 
 
+def ask_holder(socket_path: Path, question: object, seconds: float) -> object | None:
+    """The holder's answer to a question (see ``hold``); None when there is no holder of our build, or no answer."""
+    try:
+        met = local.meet(socket_path, seconds)
+        if met is None:
+            return None
+        with met[0] as sock:
+            if not met[1]:
+                return None
+            sock.settimeout(seconds)
+            sock.sendall(local.line({"ask": question}))
+            data = b"".join(iter(lambda: sock.recv(65536), b""))
+        told = json.loads(data)
+    except (OSError, ValueError, TunnelError):
+        return None
+    return told.get("answer") if isinstance(told, dict) else None
+
+
+def _say_and_wait(sock: socket.socket, message: dict[str, Any]) -> None:
+    """Say it, and wait until the other end has done what closes the connection."""
+    sock.settimeout(STOP_SECONDS)
+    # It died of something else meanwhile, or takes its time: either way it goes.
+    with contextlib.suppress(OSError):
+        sock.sendall(local.line(message))
+        while sock.recv(4096):
+            continue
+
+
 def _connect(path: Path, spawn: Spawn, seconds: float) -> socket.socket:
-    sock = local.connect(path)
-    if sock is not None:
-        return sock
-    ended = spawn()
+    ended: Ended | None = None
+    spawn_next = True
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        time.sleep(_PAUSE)
-        sock = local.connect(path)
-        if sock is not None:
-            return sock
+        met = local.meet(path, local.GREETING_SECONDS)
+        if met is not None and met[1]:
+            return met[0]
+        if met is not None:
+            # Of an earlier or later version: it ends what it has begun, and its successor takes the place.
+            with met[0] as sock:
+                _say_and_wait(sock, {"retire": True})
+            continue
+        if spawn_next:
+            ended, spawn_next = spawn(), False
         said = ended() if ended else None
-        if said is not None:
+        if said:
             raise TunnelError(f"the tunnel's holder ended at its start: {said}")
+        spawn_next = said is not None  # the one it left its place to may be gone by now
+        time.sleep(_PAUSE)
     raise TunnelError(
         f"the tunnel's holder did not start in {seconds:g} s",
         remedy="Set DEVPOD_DEBUG=true, or turn the holder off with ACI_TUNNEL_IDLE=0.",
@@ -98,7 +126,7 @@ class _Request:
         self._sock = sock
         self._on_event = on_event
         self._buffer = b""
-        self._accepted = False
+        self._sent = False
         self._done = False
         self._result: int | ProviderError | None = None
 
@@ -140,15 +168,15 @@ class _Request:
             data = b""
         if not data:
             lost = TunnelLostError("the tunnel's holder died while the command ran")
-            self._finish(lost if self._accepted else None)
+            self._finish(lost if self._sent else None)
             return
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for text in lines:
             self._obey(json.loads(text))
 
     def _obey(self, message: dict[str, Any]) -> None:
-        if "accepted" in message:
-            self._accepted = True
+        if "sent" in message:
+            self._sent = True
         elif "event" in message:
             self._on_event(message["event"])
         elif "exit" in message:

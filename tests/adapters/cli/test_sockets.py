@@ -1,50 +1,95 @@
-"""The holders' folder is the user's alone, or it is not used."""
+"""The holders' folder is the user's alone and its path short, or it is not used."""
 
 from __future__ import annotations
 
 import os
+import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from types import SimpleNamespace
 
 import pytest
 
-from adapters.cli.sockets import runtime_folder, spawn_holder
+from adapters.cli import sockets
+from adapters.cli.sockets import NAME, runtime_folder, spawn_holder
 from adapters.tunnel import CommandSpec, run_through_holder
 from statemachine.errors import TunnelError
 
 
-def test_the_folder_is_made_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    assert stat.S_IMODE(runtime_folder().stat().st_mode) == 0o700
+@pytest.fixture
+def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A runtime folder with a short path, and a home of its own beside it."""
+    folder = Path(mkdtemp(prefix="dpaci-"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    yield folder
+    rmtree(folder)
 
 
-def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    runtime_folder().chmod(0o755)
-    with pytest.raises(TunnelError, match="not private"):
-        runtime_folder()
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_link_in_its_place_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    (tmp_path / "elsewhere").mkdir(mode=0o700)
-    (tmp_path / "devpod-provider-aci").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(TunnelError):
-        runtime_folder()
+def test_the_folder_is_made_private(base: Path) -> None:
+    folder = runtime_folder()
+    assert folder == base / "devpod-provider-aci"
+    assert mode(folder) == 0o700
 
 
-def test_a_holder_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+def test_a_folder_that_others_may_enter_is_not_used(base: Path) -> None:
+    (base / "devpod-provider-aci").mkdir()
+    (base / "devpod-provider-aci").chmod(0o755)
+    folder = runtime_folder()
+    assert folder is not None
+    assert folder != base / "devpod-provider-aci"
+    assert mode(folder) == 0o700
+
+
+def test_a_link_in_its_place_is_not_used(base: Path) -> None:
+    (base / "elsewhere").mkdir(mode=0o700)
+    (base / "devpod-provider-aci").symlink_to(base / "elsewhere")
+    folder = runtime_folder()
+    assert folder is not None
+    assert base not in folder.parents
+
+
+def test_a_runtime_folder_that_is_not_there_is_not_made(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(base / "gone"))
+    assert runtime_folder() is not None
+    assert not (base / "gone").exists()
+
+
+def test_a_path_too_long_for_a_socket_is_not_used(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = base / ("x" * 60)
+    long.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
+    folder = runtime_folder()
+    assert folder is not None
+    assert long not in folder.parents
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.bind(str(folder / ("n" * NAME)))
+    (folder / ("n" * NAME)).unlink()
+
+
+def test_where_no_place_serves_there_is_no_holder(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "_places", lambda: iter([base / ("x" * 100), base / "file" / "below"]))
+    (base / "file").write_text("")
+    assert runtime_folder() is None
+
+
+def test_a_holder_that_cannot_start_says_why(base: Path) -> None:
     session = SimpleNamespace(environ={**os.environ, "PYTHONPATH": "", "PYTHONSAFEPATH": "1", "PYTHONHOME": "/nowhere"})
-    socket = runtime_folder() / "holder.sock"
+    path = base / "holder.sock"
     with pytest.raises(TunnelError, match="ended at its start"):
         run_through_holder(
             CommandSpec(command="true"),
-            socket,
-            spawn=lambda: spawn_holder(session, socket),  # type: ignore[arg-type]  # it needs the environment only
+            path,
+            spawn=lambda: spawn_holder(session, path),  # type: ignore[arg-type]  # it needs the environment only
             stdin=0,
             stdout=1,
             stderr=2,
         )
-    assert stat.S_IMODE(socket.with_suffix(".err").stat().st_mode) == 0o600
+    assert mode(path.with_suffix(".err")) == 0o600

@@ -78,9 +78,11 @@ def test_a_break_of_the_line_is_no_death(held, gone, tmp_path):
 def test_the_owner_is_the_same_for_every_holder_of_a_socket_and_no_other(tmp_path):
     with only_one(tmp_path / "a.sock") as first, only_one(tmp_path / "b.sock") as other:
         assert first is not None
-        assert other not in (None, first)
+        assert other is not None
+        assert first.owner != other.owner
     with only_one(tmp_path / "a.sock") as again:
-        assert again == first
+        assert again is not None
+        assert again.owner == first.owner
 
 
 def test_one_who_is_about_to_go_is_waited_for(tmp_path):
@@ -95,14 +97,14 @@ def test_one_who_is_about_to_go_is_waited_for(tmp_path):
     thread = threading.Thread(target=linger)
     thread.start()
     ready.wait()
-    with only_one(path) as owner:
-        assert owner is not None
+    with only_one(path) as lock:
+        assert lock is not None
     thread.join()
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 100])
 def test_any_lock_file_will_do(tmp_path, content):
     (tmp_path / "a.lock").write_bytes(content)
-    with only_one(tmp_path / "a.sock") as owner:
-        assert owner is not None
-        assert len(owner) == 16
+    with only_one(tmp_path / "a.sock") as lock:
+        assert lock is not None
+        assert len(lock.owner) == 16

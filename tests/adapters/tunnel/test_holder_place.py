@@ -1,0 +1,259 @@
+"""A holder's place: files that cleaners remove, programs of another build, holders that do not answer, strangers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from adapters.tunnel import CommandSpec, ask_holder, local, run_through_holder, through
+from adapters.tunnel.holdersocket import HolderSocket
+from adapters.tunnel.loop import Loop
+from statemachine.errors import TunnelError, TunnelLostError
+
+
+def until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+class Running:
+    """A command in a thread; ``result`` is its outcome or its error."""
+
+    def __init__(self, holder, command, note):
+        self.result = None
+        self.thread = threading.Thread(target=self._run, args=(holder, command))
+        self.thread.start()
+        until(note.exists)
+
+    def _run(self, holder, command):
+        try:
+            self.result = holder(command)
+        except Exception as problem:
+            self.result = problem
+
+    def join(self):
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+        return self.result
+
+
+def test_a_holder_whose_socket_was_removed_listens_again(held):
+    holder = held()
+    holder("true")
+    holder.path.unlink()
+    assert holder("echo found").out == b"found\n"
+    assert holder.server.sessions == 1
+
+
+def test_a_holder_whose_files_were_removed_makes_room_when_its_commands_have_ended(held, tmp_path):
+    holder = held()
+    note = tmp_path / "began"
+    running = Running(holder, f"touch {note}; sleep 3; echo mine; exit 4", note)
+    for path in holder.path.parent.glob("holder.*"):
+        path.unlink()
+    assert holder("echo other").out == b"other\n"
+    assert holder.server.sessions == 2
+    result = running.join()
+    assert (result.status, result.out) == (4, b"mine\n"), "the new holder is no heir of one that lives"
+    assert holder.started[0].wait(5) == 0
+    assert holder("echo still").out == b"still\n"
+    assert holder.server.sessions == 2
+
+
+def test_a_holder_of_another_build_is_replaced_and_ends_what_it_has_begun(held, tmp_path, monkeypatch):
+    holder = held()
+    note = tmp_path / "began"
+    running = Running(holder, f"touch {note}; sleep 2; echo mine; exit 4", note)
+    # The program at this end is another one from now on; the holders it starts are as well.
+    monkeypatch.setattr(local, "build", lambda: "0" * 32)
+    monkeypatch.setenv("DPACI_TEST_BUILD", "0" * 32)
+    assert holder("echo new").out == b"new\n"
+    assert len(holder.started) == 2
+    assert holder.server.sessions == 2
+    result = running.join()
+    assert (result.status, result.out) == (4, b"mine\n")
+    assert holder.started[0].wait(5) == 0
+    assert holder("echo newer").out == b"newer\n"
+    assert holder.server.sessions == 2
+
+
+def test_an_idle_holder_of_another_build_goes_at_once(held, monkeypatch):
+    holder = held()
+    holder("true")
+    monkeypatch.setattr(local, "build", lambda: "0" * 32)
+    assert ask_holder(holder.path, {}, 2) is None, "another build is not talked to"
+    assert holder.started[0].poll() is None
+    monkeypatch.setenv("DPACI_TEST_BUILD", "0" * 32)
+    assert holder("echo new").out == b"new\n"
+    assert holder.started[0].wait(5) == 0
+
+
+def test_the_build_changes_with_the_program(tmp_path, monkeypatch):
+    files = [tmp_path / "adapters" / "tunnel" / "local.py", tmp_path / "adapters" / "cli" / "polls.py"]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text("x = 1\n")
+    monkeypatch.setattr(local, "__file__", str(files[0]))
+    builds = {local.build.__wrapped__()}
+    files[1].write_text("x = 12\n")
+    builds.add(local.build.__wrapped__())
+    os.utime(files[0], (1, 1))
+    builds.add(local.build.__wrapped__())
+    assert len(builds) == 3
+
+
+def test_one_that_listens_and_says_nothing_is_named(short_folder, monkeypatch):
+    monkeypatch.setattr(local, "GREETING_SECONDS", 0.3)
+    path = short_folder / "mute.sock"
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(path))
+        mute.listen()
+        with pytest.raises(TunnelError, match=r"mute\.sock does not answer"):
+            run_through_holder(CommandSpec("true"), path, spawn=lambda: None, stdin=0, stdout=1, stderr=2)
+        assert ask_holder(path, {}, 0.3) is None
+
+
+@pytest.mark.parametrize("said", [b"", b"\n", b"{}\n", b"[]\n", b'{"holder": 3}\n', b"\xff" * 5000, b"null\n"])
+def test_what_is_no_holder_is_not_asked(short_folder, said):
+    path = short_folder / "other.sock"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+
+        def serve():
+            sock, _ = other.accept()
+            with sock:
+                sock.sendall(said)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert ask_holder(path, {}, 2) is None
+        thread.join()
+
+
+def test_a_command_whose_holder_dies_before_it_was_sent_is_given_to_the_next(held):
+    holder = held(tuning={"resume": 20, "backoff_first": 0.05, "backoff_most": 0.2})
+    holder("true")
+    holder.server.behaviour.close_with = 1011  # nothing can be sent at the moment
+    holder.server.drop_all()
+    results = []
+    thread = threading.Thread(target=lambda: results.append(holder("echo once; exit 6")))
+    thread.start()
+    time.sleep(0.5)
+    holder.server.behaviour.close_with = None
+    os.kill(holder.started[0].pid, signal.SIGKILL)
+    thread.join(15)
+    assert [(result.status, result.out) for result in results] == [(6, b"once\n")]
+    assert len(holder.started) == 2
+
+
+def test_a_command_that_streams_when_its_holder_dies_ends_at_once_and_did_not_run_twice(held, gone, tmp_path):
+    holder = held()
+    note = tmp_path / "runs"
+    running = Running(holder, f"echo $$ >>{note}; cat /dev/zero", note)
+    until(lambda: note.read_text().endswith("\n"))
+    began = time.monotonic()
+    os.kill(holder.started[0].pid, signal.SIGKILL)
+    assert isinstance(running.join(), TunnelLostError)
+    assert time.monotonic() - began < 2
+    assert holder("echo new").out == b"new\n"
+    assert gone(int(note.read_text()), 5), "one process, and the new holder has ended it"
+
+
+def test_nothing_leaves_before_the_client_was_told(monkeypatch):
+    """What a holder relies on: a channel keeps what it is given until it is flushed."""
+    from websockets.client import ClientProtocol
+    from websockets.protocol import State
+    from websockets.uri import parse_uri
+
+    from adapters.tunnel.websocket import Channel
+
+    ours, theirs = socket.socketpair()
+    protocol = ClientProtocol(parse_uri("wss://host/"), state=State.OPEN)
+    channel = Channel(ours, protocol)
+    theirs.settimeout(0.05)
+    channel.send(b"order", 100)
+    with pytest.raises(TimeoutError):
+        theirs.recv(100)
+    channel.flush()
+    assert theirs.recv(100)
+    ours.close()
+    theirs.close()
+
+
+def test_a_holder_that_left_its_place_to_one_that_died_is_started_again(short_folder):
+    path = short_folder / "a.sock"
+    spawned = []
+
+    def spawn():
+        spawned.append(1)
+        if len(spawned) == 3:
+            raise KeyboardInterrupt
+        return lambda: ""
+
+    with pytest.raises(KeyboardInterrupt):
+        through._connect(path, spawn, 5)
+
+
+STRANGER = """
+import os, socket, sys
+os.setgid(65534); os.setuid(65534)
+sock = socket.socket(socket.AF_UNIX)
+sock.connect(sys.argv[1])
+sock.settimeout(5)
+sys.stdout.buffer.write(b"<" + sock.recv(100) + b">")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_another_user_gets_not_a_word(held):
+    holder = held()
+    holder("true")
+    for path in (holder.path.parent.parent, holder.path.parent, holder.path):
+        path.chmod(0o777)  # as if somebody had opened the way
+    answer = subprocess.run(
+        [sys.executable, "-c", STRANGER, str(holder.path)], capture_output=True, check=False, cwd="/"
+    )
+    assert answer.stdout == b"<>", answer.stderr
+    assert holder("echo mine").out == b"mine\n"
+
+
+def test_a_listener_that_begins_again_is_found_again(short_folder):
+    loop = Loop()
+    path = short_folder / "a.sock"
+    listener = HolderSocket(path, loop, lambda sock: sock.close())
+    assert listener.reachable()
+    path.unlink()
+    assert not listener.reachable()
+    path.write_text("a stranger's")
+    assert not listener.reachable()
+    listener.listen()
+    assert listener.reachable()
+    assert path.is_socket()
+    listener.close(remove=True)
+    assert not path.exists()
+    loop.close()
+
+
+def test_questions_are_answered_and_keep_nobody(held):
+    holder = held(idle_seconds=2.0)
+    holder("true")
+    assert ask_holder(holder.path, {"n": 4}, 5) == {"twice": 8}
+    assert ask_holder(holder.path, {"n": "no number"}, 5) is None
+    began = time.monotonic()
+    while holder.started[0].poll() is None:
+        ask_holder(holder.path, {"n": 1}, 5)
+        time.sleep(0.05)
+        assert time.monotonic() - began < 8
+    assert ask_holder(holder.path, {"n": 4}, 5) is None
+    assert Path(holder.path).exists() is False

@@ -1,0 +1,115 @@
+"""What happens to a holder and its commands when the world changes around them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from emulator.testing import Running
+from tests.e2e.provider import Provider, eventually
+
+
+def group_of(machine: Provider) -> str:
+    """The container group's name, as the log has it."""
+    return str(machine.events()[0]["data"]["group"]["name"])
+
+
+def sockets(machine: Provider) -> list[Path]:
+    """Where holders of this user listen."""
+    return sorted((machine.home / "run").rglob("*.sock"))
+
+
+def holder_of(machine: Provider) -> int:
+    """The process that holds the machine's session."""
+    (path,) = sockets(machine)
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.connect(str(path))
+        return int(struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
+
+
+def is_gone(pid: int) -> bool:
+    """Whether the process has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.parametrize("what", ["stop", "delete"])
+def test_the_holder_goes_when_others_end_the_container(machine: Provider, azure: Running, what: str) -> None:
+    machine.ok("create")
+    machine.shell("true")
+    pid = holder_of(machine)
+    getattr(azure.control.world, what)(group_of(machine))
+    assert eventually(lambda: is_gone(pid))
+    assert sockets(machine) == []
+
+
+def test_the_first_command_after_others_restarted_the_container_runs(machine: Provider, azure: Running) -> None:
+    machine.ok("create")
+    machine.shell("true")
+    world, group = azure.control.world, group_of(machine)
+    for change in (world.restart, lambda name: (world.stop(name), world.start(name))):
+        change(group)
+        assert eventually(lambda: machine.status() == "Running")
+        answer = machine.shell("echo back; exit 4")
+        assert (answer.returncode, answer.stdout) == (4, b"back\n"), answer.stderr
+
+
+def test_first_commands_at_once_start_one_holder(machine: Provider, azure: Running) -> None:
+    machine.ok("create")
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda number: machine.shell(f"echo {number}"), range(4)))
+    assert [answer.stdout for answer in answers] == [b"0\n", b"1\n", b"2\n", b"3\n"]
+    assert len(sockets(machine)) == 1
+    assert len(azure.control.sessions()["open"]) == 1
+
+
+def test_each_container_and_each_sign_in_has_a_holder_of_its_own(machine: Provider) -> None:
+    other = machine.with_env(MACHINE_ID=machine.env["MACHINE_ID"] + "b")
+    for one in (machine, other):
+        one.ok("create")
+        name = one.env["MACHINE_ID"]
+        assert one.shell(f"echo {name} >/tmp/name; cat /tmp/name").stdout == f"{name}\n".encode()
+    assert len(sockets(machine)) == 2
+    assert machine.shell("cat /tmp/name").stdout == machine.env["MACHINE_ID"].encode() + b"\n"
+    elsewhere = machine.with_env(AZURE_CLIENT_SECRET="wrong")  # the same sign-in: the holder is asked
+    assert elsewhere.shell("true").returncode == 0
+    stranger = machine.with_env(AZURE_CLIENT_ID="99999999-0000-4000-8000-e41a7c0de009")
+    assert stranger.shell("true").returncode == 71, "who cannot sign in gets nothing from another's holder"
+    other.ok("delete")
+    assert len(sockets(machine)) == 1
+
+
+def test_a_runtime_folder_that_does_not_serve_is_no_reason_to_fail(machine: Provider, azure: Running) -> None:
+    long = machine.home / "run" / ("x" * 90)
+    long.mkdir(mode=0o700)
+    elsewhere = machine.with_env(XDG_RUNTIME_DIR=str(long))
+    elsewhere.ok("create")
+    for _ in range(2):
+        assert elsewhere.shell("echo fine").stdout == b"fine\n"
+    assert len(azure.control.sessions()["open"]) == 1, "one holder, wherever it listens"
+    elsewhere.ok("delete")
+    assert eventually(lambda: azure.control.sessions()["open"] == [])
+
+
+def test_a_holder_killed_while_a_command_streams(machine: Provider) -> None:
+    machine.ok("create")
+    machine.shell("true")
+    running = machine.start("command", COMMAND="echo $$; exec cat /dev/zero")
+    assert running.stdout is not None
+    pid = running.stdout.readline().decode().strip()
+    running.stdout.read(1 << 20)
+    os.kill(holder_of(machine), 9)
+    _, said = running.communicate(timeout=10)
+    assert running.returncode == 95
+    assert b"the tunnel's holder died while the command ran" in said
+    assert machine.shell("echo next").stdout == b"next\n"
+    assert eventually(lambda: machine.shell(f"kill -0 {pid} 2>/dev/null || echo gone").stdout == b"gone\n")
+    closed = [event["data"] for event in machine.events() if event["type"] == "CommandClosed"]
+    assert closed[1]["reason"] == "failed"
