@@ -237,7 +237,6 @@ static bool expand_dynamic(struct reader *reader, struct writer *writer) {
     }
     if (!make_code(&literals, lengths, LENGTH_CODES, false)) return false;
     if (!read_lengths(reader, &literals, lengths, literal_count + distance_count)) return false;
-    if (lengths[END_OF_BLOCK] == 0) return false;
     return make_code(&literals, lengths, literal_count, true) &&
            make_code(&distances, lengths + literal_count, distance_count, true) &&
            expand_coded(reader, writer, &literals, &distances);

@@ -201,3 +201,23 @@ def test_a_level_too_hard_is_left_again():
         squeeze(0.01, 0.0)
     squeeze(0.01, 0.0)
     assert deflater.level == 4
+
+
+def bits(*fields):
+    """Bytes from (value, count) pairs, as DEFLATE packs them; a negative count is a code, first bit first."""
+    row = []
+    for value, count in fields:
+        row += [value >> at & 1 for at in (range(count) if count > 0 else reversed(range(-count)))]
+    return bytes(sum(bit << at for at, bit in enumerate(row[start : start + 8])) for start in range(0, len(row), 8))
+
+
+@pytest.mark.parametrize("before", [32767, 32768, 72768])
+def test_a_copy_reaches_back_a_whole_window_and_no_further(expand, before):
+    data = os.urandom(before)
+    stored = zlib.compressobj(0, zlib.DEFLATED, -15)
+    pieces = [data[at : at + 30_000] for at in range(0, len(data), 30_000)]
+    packets = [stored.compress(piece) + stored.flush(zlib.Z_SYNC_FLUSH) for piece in pieces]
+    # A fixed block: three bytes from 32768 back, its end, and the empty stored block.
+    copy = bits((0, 1), (1, 2), (1, -7), (29, -5), (8191, 13), (0, -7), (0, 3)) + b"\0\0\xff\xff"
+    reachable = data[-32768:][:3] if len(data) >= 32768 else None
+    assert expand([*packets, copy]) == [[*pieces, reachable]]
