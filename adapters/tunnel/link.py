@@ -85,7 +85,7 @@ class Link:
         self._known = False  # the other end has the session
         self._sender: Sender | None = None
         self._parser = Parser()
-        self._armour = Armour.BASE64
+        self._armour = self._armour_down = Armour.BASE64
         self._bad = armour.NOTHING_BAD
         self._size = MESSAGE_SAFE
         self._up = False
@@ -287,6 +287,7 @@ class Link:
         if self._attached or self._sender is None:
             return  # the helper greeted twice before it heard us
         self._attached = True
+        self._armour_down = max(armour.choose(bad), self.learned.armour)
         self._parser.lenient = False
         tuning = self._tuning
         self._write(
@@ -326,8 +327,9 @@ class Link:
         self._size = self.learned.pad if whole else max(welcome.pad_seen + 1, 16)
         self._up = True
         self._acked_at = time.monotonic()
-        if self._armour is not Armour.RAW or not whole:
-            self._on_event(f"the channel is not clean: armour {self._armour.name}, messages of {self._size} bytes")
+        if self._armour is not Armour.RAW or self._armour_down is not Armour.RAW or not whole:
+            up, down = self._armour.name, self._armour_down.name
+            self._on_event(f"the channel is not clean: armour {up} up, {down} down, messages of {self._size} bytes")
         self.learned.unfinished = 0
         self.resumed += self._known
         self._known = True
