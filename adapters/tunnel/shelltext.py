@@ -1,20 +1,26 @@
 """The lines typed into the container's shell, and the helper as text that ``printf`` understands.
 
 Everything here works in dash, bash, busybox ash, zsh and ksh, interactive, whatever their prompts do:
-printable ASCII, no exclamation mark, no tab, lines well below a terminal's 4095 bytes. Answers are
-computed from pieces, so that no echo of a line can be mistaken for its answer.
+printable ASCII, no exclamation mark, no tab, lines below what busybox's line editor takes (1024) and far
+below a terminal's 4095 bytes. Answers are computed from pieces, so that no echo of a line can be mistaken
+for its answer.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
 LINE_MOST: Final = 900
 UPLOAD_LINE: Final = 960
-PLACES: Final = '"${TMPDIR:-/tmp}" /tmp /dev/shm /run /var/tmp "$HOME" /var/run .'
+PLACES: Final = '"${TMPDIR:-/tmp}" /tmp /dev/shm /run /var/tmp "$HOME" /var/run "${PWD:-.}"'
+_LAST_PLACES: Final = '/dev "$@"'
+"""Tried when no other will do: a container's /dev is a small file system in memory, "$@" the other mounts."""
 _FOLDER: Final = '"$d/.devpod-aci-${EUID:-`id -u 2>/dev/null`}"'
+_LOCAL: Final = ("overlay", "ext?", "xfs", "btrfs", "tmpfs", "zfs", "virtiofs", "fuse.fuse-overlayfs")
+"""File systems of this container alone. On a share of many, somebody else could put a helper of theirs."""
 
 
 def _part() -> int:
@@ -46,31 +52,65 @@ class Nonce:
         """How the helper begins to say that it cannot go on."""
         return b"[devpod-aci:failed:%s:" % self.word[::-1].encode()
 
+    def places_tried(self, heard: bytes) -> list[tuple[str, str]]:
+        """Which places the shell has tried in vain, and its word for the reason; each place once."""
+        found = re.findall(rb"\[devpod-aci:no:%d:([a-z]+):([^\]\r\n]*)\]" % self.sum, heard)
+        return list({place.decode("utf-8", "replace"): why.decode() for why, place in reversed(found)}.items())[::-1]
+
+
+def _whole(program: str, digest: str) -> str:
+    """A shell's test that this is our helper, to the last byte; an empty file would succeed in everything but this."""
+    return f'[ "$("{program}" check {digest} 2>/dev/null)" = whole ]'
+
 
 def start_line(build: str, nonce: Nonce) -> bytes:
     """Become the helper if it is there, else say ``need``. A leading blank keeps it out of histories."""
+    have = _whole(f"$p/{build}", build)
     line = (
         f" stty -echo 2>/dev/null;e=$(({nonce.first}+{nonce.second}));for d in {PLACES};do p={_FOLDER};"
-        f'[ -O "$p" ]&&"$p/{build}" check {build} 2>/dev/null&&{{ echo "[devpod-aci:have:$e]";'
+        f'[ -O "$p" ]&&{have}&&{{ echo "[devpod-aci:have:$e]";'
         f'exec "$p/{build}" relay {nonce.word};}};done;echo "[devpod-aci:need:$e]"\n'
     )
     return line.encode("ascii")
 
 
-def upload_line(build: str, digest: str, nonce: Nonce) -> bytes:
+def place_lines(build: str, digest: str, nonce: Nonce) -> list[bytes]:
     """Find a folder of ours where files can be executed, say ``send``, read the helper, become it.
 
-    A failed transfer says ``bad`` and goes on to the next folder; when there is none left, ``none``.
+    Each folder that will not do is told with the reason: ``places_tried`` reads that. A failed transfer says
+    ``bad`` and goes on to the next folder. When there is none left, a server that runs without a file is looked
+    for; then ``none``.
     """
-    line = (
-        f" e=$(({nonce.first}+{nonce.second}));for d in {PLACES};do p={_FOLDER};t=$p/{nonce.word};"
-        '(umask 77;mkdir "$p") 2>/dev/null;[ -O "$p" ]&&[ -d "$p" ]||continue;[ -h "$p" ]&&continue;'
-        '(echo :>"$t"&&chmod 700 "$t"&&"$t") 2>/dev/null||{ rm -f "$t" 2>/dev/null;continue;};'
-        'echo "[devpod-aci:send:$e]";while IFS= read -r l&&case $l in .)false;;esac;do printf "$l";done>"$t";'
-        f'"$t" check {digest} 2>/dev/null||{{ rm -f "$t";echo "[devpod-aci:bad:$e]";continue;}};'
-        f'mv -f "$t" "$p/{build}"&&t=$p/{build};exec "$t" relay {nonce.word};done;echo "[devpod-aci:none:$e]"\n'
+    local = "|".join(f"*\\ {kind},*" for kind in _LOCAL)
+    mounts = (
+        f" e=$(({nonce.first}+{nonce.second}));set --;while read -r x d f o x;do "
+        f'case "$d $f,$o," in /proc*|/sys*|*,ro,*|*,noexec,*);;{local})set -- "$@" "$d";;esac;done</proc/mounts'
     )
-    return line.encode("ascii")
+    tell = ' dpa_no(){ echo "[devpod-aci:no:$e:$1:$d]";}'
+    have = _whole(f"$p/{build}", digest)
+    own = (
+        f" dpa_own(){{ p={_FOLDER};t=$p/{nonce.word};"
+        '[ -d "$d" ]||{ dpa_no absent;return 1;};(umask 77;mkdir "$p") 2>/dev/null;'
+        '[ -d "$p" ]||[ -h "$p" ]||{ dpa_no closed;return 1;};'
+        'h=1;[ -O "$p" ]&&h=;[ -h "$p" ]&&h=1;[ "$h" ]&&{ dpa_no foreign;return 1;};'
+        f'{have}&&exec "$p/{build}" relay {nonce.word};'
+        '(echo :>"$t") 2>/dev/null||{ dpa_no full;return 1;};chmod 700 "$t" 2>/dev/null||{ dpa_no mode;return 1;};'
+        "command -v printf >/dev/null 2>&1||{ dpa_no printf;return 1;};"
+        '"$t" 2>/dev/null||{ rm -f "$t";dpa_no noexec;return 1;};}'
+    )
+    get = (
+        ' dpa_get(){ echo "[devpod-aci:send:$e]";'
+        'while IFS= read -r l&&case $l in .)false;;esac;do printf "$l";done>"$t";'
+        f'{_whole("$t", digest)}||{{ rm -f "$t";echo "[devpod-aci:bad:$e]";return 1;}};'
+        f'mv -f "$t" "$p/{build}"&&t=$p/{build};exec "$t" relay {nonce.word};}}'
+    )
+    go = (
+        f" for d in {PLACES} {_LAST_PLACES};do dpa_own&&dpa_get;done;for x in /proc/[0-9]*;do "
+        f'[ -O $x ]&&{{ read -r c<$x/comm;}} 2>/dev/null&&[ "$c" = devpod-aci ]&&'
+        f"{_whole('$x/exe', digest)}&&exec $x/exe relay {nonce.word};done;"
+        'echo "[devpod-aci:none:$e]"'
+    )
+    return [line.encode("ascii") + b"\n" for line in (mounts, tell, own, get, go)]
 
 
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ,:;=+_@#^~/<>[]{}()|&*?$")

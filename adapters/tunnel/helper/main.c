@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -29,7 +30,9 @@ static int check(const char *wanted) {
     struct text own = {0};
     text_add_hex(&own, own_digest, sizeof own_digest);
     size_t length = strlen(wanted);
-    return length >= 16 && length <= own.length && memcmp(own.data, wanted, length) == 0 ? 0 : 1;
+    bool whole = length >= 16 && length <= own.length && memcmp(own.data, wanted, length) == 0;
+    /* A word, for a shell takes an empty file for a program that succeeds. */
+    return whole && write_all(1, "whole\n", 6) ? 0 : 1;
 }
 
 /* The nonce comes back reversed: no echo of the line that started us can look like this. */
@@ -74,6 +77,7 @@ static int relay(const char *nonce) {
 
 int main(int count, char **arguments) {
     if (count != 3 || strlen(arguments[2]) > NONCE_MOST || !read_self(arguments[0])) return 2;
+    prctl(PR_SET_NAME, "devpod-aci", 0, 0, 0); /* without a file, later sessions find the server by its name */
     if (strcmp(arguments[1], "check") == 0) return check(arguments[2]);
     if (strcmp(arguments[1], "relay") == 0) return relay(arguments[2]);
     return 2;

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.tunnel import armour, messages, shelltext
+from adapters.tunnel import armour, memorytext, messages, shelltext
 from adapters.tunnel.armour import Armour
 from adapters.tunnel.deflate import EXPANDED_MOST
 from adapters.tunnel.packet import MalformedError, Packet, pack, unpack
@@ -162,7 +162,11 @@ def test_the_upload_is_what_printf_makes_of_it(data):
 
 def test_lines_typed_into_a_shell_are_plain_and_short():
     nonce = shelltext.Nonce()
-    for line in (shelltext.start_line("0" * 16, nonce), shelltext.upload_line("0" * 16, "0" * 64, nonce)):
+    for line in (
+        shelltext.start_line("0" * 16, nonce),
+        *shelltext.place_lines("0" * 16, "0" * 64, nonce),
+        *memorytext.memory_lines("0" * 64, nonce),
+    ):
         assert len(line) <= shelltext.LINE_MOST
         assert line.endswith(b"\n")
         assert all(32 <= value < 127 for value in line[:-1])

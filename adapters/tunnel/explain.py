@@ -1,0 +1,85 @@
+"""Why a session did not become a tunnel: from what it printed and how it was closed to one line and a remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from adapters.tunnel.websocket import ChannelClosedError
+from statemachine.errors import ExecRefusedError, HelperMismatchError, NoPlaceError, NoShellError, TunnelError
+
+QUOTED_MOST: Final = 300
+
+_REASONS: Final = {
+    "absent": "not there",
+    "closed": "not writable",
+    "foreign": "holds a folder of somebody else's under our name",
+    "full": "full or not writable",
+    "mode": "has no chmod",
+    "noexec": "mounted noexec",
+    "printf": "writable, but the shell has no printf",
+    "memory": "no memory file",
+}
+ENDED: Final = (
+    "Look at why its main process ended (`devpod-provider-aci logs`), then start the workspace again (`devpod up`)."
+)
+_RESTART: Final = "Stop and start the workspace to get rid of it."
+_SHELL_SILENT: Final = (
+    "Try again; if it stays so, see that the image's /bin/sh starts without asking for anything and "
+    "that nothing in the container writes to its terminals without end."
+)
+_MEMORY: Final = (
+    'Mount an empty folder, for example with "mounts": ["type=volume,target=/devpod-tunnel"] in devcontainer.json, '
+    "or use an image with a writable /tmp that is not mounted noexec, or with python3 or perl."
+)
+# What container runtimes print instead of starting a process in a container that has ended.
+_NOT_RUNNING: Final = re.compile(
+    r"(container|task|process|sandbox)\b.{0,60}\b(not running|not found|has (exited|stopped|ended|terminated))"
+    r"|in a (stopped|paused|exited) (container|state)|not in a running state",
+    re.IGNORECASE,
+)
+
+
+class CutShortError(ExecRefusedError):
+    """The connection broke before the helper spoke: worth another try."""
+
+
+def quoted(heard: bytes) -> str:
+    """The end of what a terminal printed, safe to show: one line, no control characters."""
+    text = heard.decode("utf-8", "replace")
+    text = re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]", " ", text)  # colours and the like: only their letters would show
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(shown.split())[-QUOTED_MOST:]
+
+
+def closed_early(closed: ChannelClosedError, text: str, *, started: bool) -> TunnelError:
+    """The session was closed before the helper spoke; ``started``: although a shell had answered already."""
+    # A prompt is no explanation: who cannot start a shell says so in words.
+    if closed.code == 1006 and (started or not any(map(str.isalpha, text))):
+        return CutShortError(f"the exec session broke before the helper spoke ({closed})")
+    if started:
+        return HelperMismatchError(
+            f"the helper in the container ended before it spoke ({closed}): {text}", remedy=_RESTART
+        )
+    if closed.code == 1008:
+        return ExecRefusedError(f"the exec endpoint refused the session's password ({closed})")
+    if (closed.code == 1011 and not text) or _NOT_RUNNING.search(text):
+        said = f"{closed}: {text}" if text else str(closed)
+        return ExecRefusedError(f"the container has ended, so no process can be started in it ({said})", remedy=ENDED)
+    if text:
+        return NoShellError(f"/bin/sh could not be used ({closed}): {text}")
+    return ExecRefusedError(f"the exec session was closed before a process ran ({closed})")
+
+
+def no_answer(what: str, text: str) -> NoShellError:
+    """The session stays open and says nothing of use; ``what`` completes "/bin/sh …"."""
+    printed = f"it printed: {text}" if text else "it printed nothing"
+    return NoShellError(f"/bin/sh {what}; {printed}", remedy=_SHELL_SILENT)
+
+
+def no_place(tried: Sequence[tuple[str, str]]) -> NoPlaceError:
+    """Nothing in the container takes the helper; each place with the shell's word for the reason."""
+    places = ", ".join(f"{quoted(place.encode()) or '?'} ({_REASONS.get(why, why)})" for place, why in tried)
+    without = "" if any(why == "memory" for _, why in tried) else ", and there is no python3 or perl to do without one"
+    return NoPlaceError(f"no folder in the container takes an executable file: {places}{without}", remedy=_MEMORY)
