@@ -63,6 +63,30 @@ static bool deliver(struct parser *parser, const struct parser_events *events, v
     return true;
 }
 
+/* Groups of four that are digits alone, as many as there are: nearly all of a line. Returns how much it took. */
+static size_t take_groups(struct parser *parser, const uint8_t *data, size_t size, bool *fine) {
+    static int8_t values[256];
+    if (values['B'] == 0)
+        for (int digit = 0; digit < 256; digit++) values[digit] = (int8_t)base64_value((uint8_t)digit);
+    uint8_t plain[3 * 1024];
+    size_t have = 0, at = 0;
+    /* Who is lenient goes on with the very byte that did not fit. */
+    if (parser->count != 0 || parser->padding != 0 || parser->lenient) return 0;
+    for (; size - at >= 4 && have < sizeof plain; at += 4, have += 3) {
+        int first = values[data[at]], second = values[data[at + 1]];
+        int third = values[data[at + 2]], fourth = values[data[at + 3]];
+        if ((first | second | third | fourth) < 0) break;
+        plain[have] = (uint8_t)(first << 2 | second >> 4);
+        plain[have + 1] = (uint8_t)(second << 4 | third >> 2);
+        plain[have + 2] = (uint8_t)(third << 6 | fourth);
+    }
+    for (size_t done = 0; done < have && *fine;) {
+        if (complete(parser)) *fine = false;
+        else done += take(parser, plain + done, have - done, fine);
+    }
+    return at;
+}
+
 static bool feed_base64(struct parser *parser, const struct parser_events *events, void *context, uint8_t byte) {
     bool fine = true;
     if (byte == '\n') return parser->count == 0 && complete(parser) && deliver(parser, events, context);
@@ -82,6 +106,16 @@ static bool feed_base64(struct parser *parser, const struct parser_events *event
         at += take(parser, three + at, size - at, &fine);
     }
     return fine;
+}
+
+/* What stands between two escapes. Returns how much it took. */
+static size_t take_plain(struct parser *parser, const uint8_t *data, size_t size, bool *fine) {
+    size_t at = 0;
+    if (parser->count > 0) return 0;
+    const uint8_t *escape = memchr(data, ESCAPE_BYTE, size);
+    if (escape != NULL) size = (size_t)(escape - data);
+    while (at < size && *fine && !complete(parser)) at += take(parser, data + at, size - at, fine);
+    return at;
 }
 
 static bool feed_escape(struct parser *parser, const struct parser_events *events, void *context, uint8_t byte) {
@@ -153,10 +187,15 @@ bool parser_feed(struct parser *parser, const struct parser_events *events, void
                 if (fine && complete(parser)) fine = deliver(parser, events, context);
                 break;
             case IN_BASE64:
+                at += take_groups(parser, data + at, size - at, &fine);
+                if (!fine || at == size) break;
                 fine = feed_base64(parser, events, context, data[at++]);
                 if (!fine && parser->lenient) fine = begin(parser, data[at - 1]);
                 break;
             case IN_ESCAPE:
+                at += take_plain(parser, data + at, size - at, &fine);
+                if (fine && complete(parser)) fine = deliver(parser, events, context);
+                if (!fine || at == size || parser->state != IN_ESCAPE) break;
                 fine = feed_escape(parser, events, context, data[at++]);
                 break;
             case IN_PROBE:
