@@ -93,7 +93,9 @@ def test_breaks_and_damage(run, tmp_path):
     def saw():
         while not (tmp_path / "runs").exists() and not stop.wait(0.02):
             continue
-        while not stop.wait(0.5):
+        for _ in range(6):  # not for ever: on a busy machine half a second is hardly enough to come back
+            if stop.wait(0.5):
+                return
             run.server.drop_all()
 
     thread = threading.Thread(target=saw)
