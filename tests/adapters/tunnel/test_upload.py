@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 import time
 
 import pytest
@@ -76,26 +75,23 @@ def test_both_kinds_in_turn(upload):
     assert came < len(data) * 0.8
 
 
-def test_drops_do_not_change_a_byte(upload, tmp_path):
-    stop = threading.Event()
+def test_drops_do_not_change_a_byte(upload):
+    inner = upload.server.behaviour.input
+    since = drops = 0
 
-    def saw():
-        while not (tmp_path / "runs").exists() and not stop.wait(0.02):
-            continue
-        for _ in range(6):
-            if stop.wait(0.25):
-                return
+    def cut(piece):
+        nonlocal since, drops
+        since += len(piece)
+        if since > 300_000 and drops < 6:
+            since, drops = 0, drops + 1
             upload.server.drop_all()
+        return inner(piece)
 
-    thread = threading.Thread(target=saw)
-    thread.start()
-    try:
-        outcome, _ = upload(f"touch {tmp_path}/runs; sha256sum", TEXT * 3)
-    finally:
-        stop.set()
-        thread.join()
+    upload.server.behaviour.input = cut
+    outcome, _ = upload("sha256sum", TEXT * 3)
     assert said(outcome) == hashlib.sha256(TEXT * 3).hexdigest()
-    assert upload.server.sessions > 3
+    assert drops == 6
+    assert upload.server.sessions >= 8
 
 
 def test_a_slow_reader_gets_all_of_it(upload):
