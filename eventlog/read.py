@@ -12,11 +12,11 @@ from typing import Final
 from eventlog import layout
 from eventlog.codec import encode
 from eventlog.disk import Disk
-from eventlog.failures import explained, not_a_file
+from eventlog.failures import explained, log_error, not_a_file
 from eventlog.tail import TOO_LONG, line_number, not_ours
 from statemachine.errors import LogDamagedError
 
-BLOCK: Final = 1 << 15
+BLOCK: Final = 1 << 16
 """Bytes read at once; what fits into the processor's cache is gone through fastest."""
 
 
@@ -63,8 +63,10 @@ def blocks(disk: Disk, fd: int, path: Path, start: int = 0) -> Iterator[tuple[in
     """
     at, want = start, BLOCK
     while True:
-        with explained(path, "read"):
+        try:
             data = disk.read_at(fd, want, at)
+        except OSError as error:
+            raise log_error(path, "read", error) from error
         whole = data.rfind(b"\n") + 1
         if whole:
             yield at, data if whole == len(data) else data[:whole]

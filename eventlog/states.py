@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-import msgspec
-
 from eventlog import layout
 from eventlog.codec import READERS, encode
 from eventlog.pieces import Piece, Place
@@ -25,8 +23,10 @@ from statemachine.ports import Recorded
 _KEY: Final = b'","type":"'
 _KEY_AT: Final = len(layout.START) + 36 + len(b'","time":"') + 27
 _SCHEMA: Final = b',"schema":1,'
+_SCHEMA_FROM: Final = _KEY_AT + len(_KEY) + min(map(len, EVENT_TYPES)) + len(b'","subject":"w","seq":1')
 _DATA: Final = b',"data":{'
 _COMMAND: Final = b'"command":"'
+_SKIP: Final = len(_COMMAND)
 _MOST_KEYS: Final = 50_000
 _PIECE: Final = 1 << 40
 """More than the bytes of a piece: the place of a line is the number of its piece times this, and its offset in it."""
@@ -84,15 +84,16 @@ class StatesFold:
         keys = self._keys
         if len(keys) > _MOST_KEYS:
             keys.clear()
-        digits = self._digits
+        digits, gap = self._digits, 0
         place = (len(self._pieces) - 1) * _PIECE + at
         for line in lines:
+            end = line.find(_SCHEMA, _SCHEMA_FROM)
             try:
                 # Whatever is not exactly what this version writes, or new, or has a longer number, goes the long way.
-                seen = keys[line[_KEY_AT : line.find(_SCHEMA, _KEY_AT) - digits]]
+                seen = keys[line[_KEY_AT : end - digits]]
             except KeyError:
                 seen = self._see(line, piece, place % _PIECE)
-                digits = self._digits
+                digits, end = self._digits, len(line)
             folding = seen.folding
             try:
                 folding.moves = folding.moves[seen.kind]
@@ -100,7 +101,18 @@ class StatesFold:
                 folding.give_up()
             seen.at = place
             if seen.is_command:
-                _take_command(seen, line)
+                if not line.startswith(_DATA, end + gap):
+                    gap = line.find(_DATA, end) - end
+                start = line.find(_COMMAND, end + gap) + _SKIP
+                command = line[start : line.find(b'"', start)]
+                if start < _KEY_AT or b"\\" in command:
+                    command = _command_in(line, folding)
+                if seen.opens:
+                    folding.opened[command] = place
+                elif folding.looks_back:
+                    folding.close(command)
+                else:
+                    folding.opened.pop(command, None)
             place += len(line)
 
     def _see(self, line: bytes, piece: Piece, at: int) -> Seen:
@@ -147,11 +159,13 @@ class StatesFold:
 _NEW: Final = empty("")
 
 
-def _take_command(seen: Seen, line: bytes) -> None:
+def _command_in(line: bytes, folding: Folding) -> bytes:
+    """The identifier in an event that opens or closes a command, for lines that have it in another way."""
     try:
-        seen.folding.command(seen.kind, seen.at, command_in(line))
+        return getattr(recorded_in(line).event, "command", "").encode()
     except UNREADABLE:
-        seen.folding.give_up()
+        folding.give_up()
+        return b""
 
 
 def recorded_in(line: bytes) -> Recorded:
@@ -159,23 +173,3 @@ def recorded_in(line: bytes) -> Recorded:
     entry = decode_entry(line)
     event = READERS[entry.type, entry.schema](entry.data)
     return Recorded(entry.seq, entry.time, entry.subject, event, entry.type)
-
-
-def command_in(line: bytes) -> str:
-    """The identifier of the command in a CommandOpened or CommandClosed."""
-    start = line.find(_COMMAND, line.find(_DATA, _KEY_AT)) + len(_COMMAND)
-    found = line[start : line.find(b'"', start)]
-    if start < _KEY_AT or b"\\" in found:
-        return _decode_command(line).data.command
-    return found.decode()
-
-
-class _Named(msgspec.Struct, gc=False):
-    command: str
-
-
-class _Command(msgspec.Struct, gc=False):
-    data: _Named
-
-
-_decode_command: Final = msgspec.json.Decoder(_Command).decode

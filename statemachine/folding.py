@@ -60,33 +60,37 @@ _SETS: Final = {kind: (*change.sets, *(["since"] if moves_always(kind) else []))
 class Seen:
     """Where a type of event was last seen in the history of one workspace."""
 
-    __slots__ = ("at", "folding", "is_command", "kind")
+    __slots__ = ("at", "folding", "is_command", "kind", "opens")
 
     def __init__(self, folding: Folding, kind: type[e.Event] | None) -> None:
         self.folding = folding
         self.kind = kind
-        self.is_command = kind is e.CommandOpened or kind is e.CommandClosed
+        self.opens = kind is e.CommandOpened
+        self.is_command = self.opens or kind is e.CommandClosed
         self.at = -1
 
 
 class Folding:
     """The history of one workspace on its way to a Workspace; events are named by their places, which only grow.
 
-    ``base`` is the workspace before its first event, None when that is not known yet. ``moves`` and the ``at`` of what
-    ``see`` gives are for whoever goes through millions of events to move along; ``add`` does the same for one.
+    ``base`` is the workspace before its first event, None when that is not known yet. ``add`` takes one event. Who
+    goes through millions of them does the same with what ``see`` gives, ``moves`` and ``opened``: a call for each
+    would cost more than all of that.
     """
 
-    __slots__ = ("_base", "_left", "_seen", "closed", "moves", "opened")
+    __slots__ = ("_base", "_left", "_seen", "closed", "looks_back", "moves", "opened")
 
     def __init__(self, base: Workspace | None) -> None:
         self._base = base
-        self._left = {} if base is None else dict(base.commands)
+        self._left = {} if base is None else {name.encode(): intent for name, intent in base.commands.items()}
         self._seen: dict[type[e.Event] | None, Seen] = {}
         self.moves: Moves = _ANYWHERE if base is None else _GRAPH[base.state]
-        self.opened: dict[str, int] = {}
-        """Commands that were opened and not closed, by their identifier."""
-        self.closed: set[str] = set()
+        self.opened: dict[bytes, int] = {}
+        """Commands that were opened and not closed, by their identifier in UTF-8."""
+        self.closed: set[bytes] = set()
         """Commands that were closed, of a history without a base: they may have been open before it."""
+        self.looks_back = base is None or bool(self._left)
+        """Whether a command that is closed may have been open before this history, so that ``close`` has to know."""
 
     @property
     def is_lost(self) -> bool:
@@ -110,17 +114,13 @@ class Folding:
         seen = self.see(kind)
         seen.at = at
         self.moves = self.moves.get(kind, _LOST)
-        if seen.is_command:
-            self.command(kind, at, command)
+        if seen.opens:
+            self.opened[command.encode()] = at
+        elif seen.is_command:
+            self.close(command.encode())
 
-    def command(self, kind: type[e.Event] | None, at: int, command: str) -> None:
-        """What an event that opens or closes a command does besides moving along."""
-        if kind is e.CommandOpened:
-            self.opened[command] = at
-        else:
-            self._close(command)
-
-    def _close(self, command: str) -> None:
+    def close(self, command: bytes) -> None:
+        """A command ended."""
         self.opened.pop(command, None)
         self._left.pop(command, None)
         if self._base is None:
@@ -140,7 +140,7 @@ class Folding:
         for kind, seen in later._seen.items():
             self.see(kind).at = seen.at
         for command in later.closed:
-            self._close(command)
+            self.close(command)
         self.opened |= later.opened
 
     def needed(self) -> set[int]:
@@ -158,7 +158,8 @@ class Folding:
         changed: dict[str, Any] = {
             name: None if at is None else VALUES[name](read(at)) for name, at in self._fields().items()
         }
-        changed["commands"] = self._left | {command: opened(read(at)) for command, at in self.opened.items()}
+        commands = self._left | {command: opened(read(at)) for command, at in self.opened.items()}
+        changed["commands"] = {command.decode(): intent for command, intent in commands.items()}
         return msgspec.structs.replace(base, version=read(self._last()).seq, state=state, **changed)
 
     def _last(self) -> int:
