@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     default="workspace",
     show_default=True,
     metavar="WHAT[,WHAT]",
-    help="What to sum by: workspace, actor, day, region, or several of them.",
+    help="What to sum by: workspace, actor, day, region, writer (with --from of many logs), or several of them.",
 )
 @price_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, amounts in full.")
@@ -53,7 +53,7 @@ def cost(*, by: str, price_files: tuple[Path, ...], region: str, as_json: bool, 
     else:
         _print(found, dimensions)
     for note in footnotes(found, prices):
-        click.echo(note, err=as_json)
+        _note(note, err=as_json)
 
 
 def stretches(query: Query) -> list[Stretch]:
@@ -83,14 +83,28 @@ def _dimensions(by: str) -> tuple[str, ...]:
 
 def _print(found: Bill, dimensions: tuple[str, ...]) -> None:
     from adapters.cli.audit_tables import display, table, words
+    from eventlog.audit.stream import Stream, labels
 
     numbers = ("HOURS", "vCPU h", "GB h", found.total.currency, "IN DOUBT")
     made = table((*(part.upper() for part in dimensions), *numbers), right=numbers)
+    names = labels(Stream(line.writer, line.workspace) for line in found.lines)
     for line in found.lines:
-        made.add_row(*(words(getattr(line, part)) for part in dimensions), *_numbers(line))
+        cells = {part: getattr(line, part) for part in dimensions}
+        if "workspace" in cells and "writer" not in cells:
+            cells["workspace"] = names[Stream(line.writer, line.workspace)]
+        made.add_row(*(words(cell) for cell in cells.values()), *_numbers(line))
     made.add_section()
     made.add_row("total", *[""] * (len(dimensions) - 1), *_numbers(found.total), style="bold")
     display(made)
+
+
+def _note(text: str, *, err: bool) -> None:
+    if err:
+        click.echo(text, err=True)
+        return
+    from adapters.cli.audit_tables import display, words
+
+    display(words(text, ""))
 
 
 def _numbers(line: Line) -> tuple[str, ...]:

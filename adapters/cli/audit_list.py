@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from adapters.cli import audit_source as source
 from adapters.cli.audit_filters import query_of
+from adapters.cli.console import say
+from adapters.cli.follow import looks, while_read
 from eventlog.audit.operations import Follower, Operation
 from eventlog.audit.query import Query, chosen, newest
+from eventlog.audit.stream import Stream, labels
+from eventlog.history import Ended
+from statemachine.errors import LogDamagedError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from eventlog import Record
 
-LOOK_EVERY: Final = 0.5
-"""Seconds between two looks at a file that is followed."""
+LOOK_EVERY: Final = 0.2
+"""Seconds between two looks at a log that is followed; a look at one that did not grow is one system call."""
 LOOK_FAR_EVERY: Final = 5.0
 """The same where every look is a request."""
 
@@ -25,17 +31,12 @@ LOOK_FAR_EVERY: Final = 5.0
 def show(*, limit: int, as_json: bool, follow: bool, **filters: Any) -> None:
     """Print what the options ask for. Raises LogError, click.UsageError."""
     query = query_of(**filters)
-    follower = Follower()
-    last = 0
+    follower, reader, told = Follower(), source.reader(), 0
 
-    def wanted(records: Iterable[Record]) -> Iterator[Record]:
-        nonlocal last
-        for record in records:
-            last = record.seq
-            if query.wants_workspace(record.subject):
-                yield record
+    def fresh() -> Iterator[Record]:
+        return (record for record in source.records(reader) if query.wants_workspace(record.subject))
 
-    found, older = newest(follower, wanted(source.records()), query, limit)
+    found, older = newest(follower, fresh(), query, limit)
     if found:
         _print(found, as_json=as_json)
     elif not follow:
@@ -43,32 +44,23 @@ def show(*, limit: int, as_json: bool, follow: bool, **filters: Any) -> None:
     if older and not as_json:
         click.echo(f"{older} older ones are left out; --limit shows more", err=True)
     if follow:
-        for _ in _changes():
-            _print(chosen(follower.feed(wanted(source.records(since_seq=last))), query), as_json=as_json, bare=True)
+        with while_read():
+            for _ in looks(LOOK_FAR_EVERY if source.is_shared() else LOOK_EVERY):
+                _print(chosen(follower.feed(fresh()), query), as_json=as_json, bare=True)
+                told = _warn(reader.damage, told)
+
+
+def _warn(damage: Sequence[LogDamagedError], told: int) -> int:
+    """Name what was found wrong since the last time, for nobody knows when a watch ends."""
+    for one in damage[told:]:
+        say(f"warning: {one}")
+    return len(damage)
 
 
 def nothing(query: Query) -> str:
     """A line for a query that nothing matches."""
     asked = str(query)
     return f"nothing in {source.name()} matches: {asked}" if asked else f"nothing is recorded in {source.name()}"
-
-
-def _changes() -> Iterator[None]:
-    """Again whenever the log may have grown; ends when somebody interrupts."""
-    path = source.path()
-    before: object = None
-    while True:
-        now: object = object()
-        if path is not None:
-            try:
-                status = path.stat()
-                now = (status.st_ino, status.st_size)
-            except OSError:
-                now = None
-        if now != before:
-            before = now
-            yield
-        time.sleep(LOOK_FAR_EVERY if path is None else LOOK_EVERY)
 
 
 def _print(found: list[Operation], *, as_json: bool, bare: bool = False) -> None:
@@ -84,20 +76,47 @@ def _print(found: list[Operation], *, as_json: bool, bare: bool = False) -> None
 
 
 def _print_table(found: list[Operation], *, bare: bool) -> None:
-    """A table; a bare one has no headings, for lines that follow it."""
-    from adapters.cli.audit_tables import clock, display, table, words
+    """A table; a bare one has no headings, for lines that follow it. On a narrow terminal, entries of a few lines."""
+    from adapters.cli.audit_tables import clock, display, is_narrow, table, words
     from eventlog.table import duration
 
+    names = labels(one.stream for one in found)
+    if is_narrow():
+        _print_entries(found, names)
+        return
     made = table(("TIME (UTC)", "WORKSPACE", "WHO", "VERB", "TOOK", "OUTCOME", "DETAIL"), right=("TOOK",))
     made.show_header = not bare
     for one in found:
         made.add_row(
             clock(one.time),
-            words(one.workspace),
-            words(one.who),
+            words(names[one.stream]),
+            words(_who(one)),
             words(one.verb),
             duration(one.seconds),
             words(one.outcome),
             words(one.detail),
         )
     display(made)
+
+
+def _who(one: Operation) -> str:
+    """Who asked for it; of what nobody asked for, who found it."""
+    return f"found by {one.who}" if one.outcome is Ended.SEEN else one.who
+
+
+def _print_entries(found: list[Operation], names: dict[Stream, str]) -> None:
+    from rich.text import Text
+
+    from adapters.cli.audit_tables import clock, display, indented, words
+    from eventlog.table import duration
+
+    parts: list[RenderableType] = []
+    for one in found:
+        head = Text.assemble(
+            (f"{clock(one.time)}  ", "dim"), words(one.verb, "bold"), "  ", words(names[one.stream], "")
+        )
+        head.append("  ").append_text(words(one.outcome)).append(f"  {duration(one.seconds)}", "dim")
+        parts += [head, indented(words(_who(one), "dim"))]
+        if one.detail:
+            parts.append(indented(words(one.detail, "")))
+    display(*parts)

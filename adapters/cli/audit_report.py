@@ -16,7 +16,7 @@ from adapters.cli.audit_prices import chosen_prices, footnotes, price_options
 from statemachine.errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from eventlog import Verdict
+    from adapters.report.page import Seal
 
 
 @click.command()
@@ -31,8 +31,15 @@ if TYPE_CHECKING:
 @source.from_option
 @range_options
 @price_options
-def report(*, output: Path, price_files: tuple[Path, ...], region: str, **filters: Any) -> None:
-    """Write a report: workspaces over time, cost by day, failures, and whether the log is whole."""
+@click.option(
+    "--public-key",
+    "keys",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="Also check what is signed, and say so on the page; the file that `audit key` wrote.",
+)
+def report(*, output: Path, price_files: tuple[Path, ...], region: str, keys: tuple[Path, ...], **filters: Any) -> None:
+    """Write a report: workspaces over time, cost by day, people, failures, and whether the log is whole."""
     from datetime import UTC, datetime
 
     with _extra("audit report"):
@@ -42,19 +49,34 @@ def report(*, output: Path, price_files: tuple[Path, ...], region: str, **filter
     query = query_of(**filters)
     prices = chosen_prices(price_files, region)
     now = datetime.now(UTC)
-    verdict = _verdict()
-    summary = summarise(source.records(), query, prices, now)
+    reader = source.reader()
+    summary = summarise(source.records(reader), query, prices, now)
     if not summary.lives:
         from adapters.cli.audit_list import nothing
 
         raise CallError(nothing(query))
     notes = footnotes(summary.by_workspace, prices)
-    page = render(summary, verdict, Frame(source.name(), now, _version(), notes))
+    page = render(summary, _seal(reader, keys), Frame(source.name(), now, _version(), notes))
     _write(output, page)
     size = len(page.encode()) / 1024
     click.echo(f"{output}: {len(summary.lives)} workspaces, {len(summary.failures)} failures, {size:.0f} KiB")
-    if verdict is not None and not verdict.ok and not verdict.torn:
-        click.echo(f"warning: the chain is broken at line {verdict.line}; the report says so too", err=True)
+
+
+def _seal(reader: source.Reader, keys: tuple[Path, ...]) -> Seal:
+    """What checking found of the chain, or of everybody's."""
+    from adapters.report.page import seal_of, seal_of_many
+
+    path = source.path()
+    if path is None or source.is_shared():
+        if keys:
+            raise CallError("--public-key goes with one log here; `audit writers` checks who signed those of many")
+        return seal_of_many(reader.logs)
+    from eventlog.sealing import read_trust, verify_signed
+    from eventlog.verify import verify
+
+    if keys:
+        return seal_of(verify_signed(path, [read_trust(key) for key in keys]), signed=True)
+    return seal_of(verify(path))
 
 
 def _version() -> str:
@@ -64,14 +86,6 @@ def _version() -> str:
         return version("devpod-provider-aci")
     except PackageNotFoundError:
         return "(not installed)"
-
-
-def _verdict() -> Verdict | None:
-    """The state of the hash chain, where the records are in a file."""
-    from eventlog import verify
-
-    path = source.path()
-    return None if path is None else verify(path)
 
 
 def _write(output: Path, page: str) -> None:

@@ -1,47 +1,95 @@
-"""Where the records of the audit verbs come from: this user's log, another file, or somewhere it was shipped to."""
+"""Where the records of the audit verbs come from: this user's log, another file, or where many were shipped to."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Callable, Iterator
-from importlib import import_module
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 import click
 
-from statemachine.errors import LogError, UnsupportedError
+from adapters.cli.audit_filters import CallError
+from statemachine.errors import LogDamagedError, LogError, UnsupportedError
 
 if TYPE_CHECKING:
-    from eventlog import EventLog, Record
-
-AUDIT_SOURCES: Final[dict[str, str]] = {"https": "adapters.cli.ship", "http": "adapters.cli.ship"}
-"""Modules that read records from elsewhere, by the scheme of the address, such as ``https``. Each has a function
-``records(address: str, *, since_seq: int = 0) -> Iterator[Record]`` that raises LogError."""
+    from eventlog import Record
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_KEY: Final = "adapters.cli.audit_source"
+_FROM: Final = "adapters.cli.audit_source.from"
+_WRITERS: Final = "adapters.cli.audit_source.writers"
+_DAMAGE: Final = "adapters.cli.audit_source.damage"
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+_CONTAINERS: Final = ("https", "http")
+_MOST_NAMED: Final = 4
+
+
+class Reader(Protocol):
+    """What records come from: all of them once, and then what came since."""
+
+    damage: list[LogDamagedError]
+    """What was found wrong on the way; the rest was read all the same."""
+
+    @property
+    def logs(self) -> list[tuple[str, int, str]]:
+        """The logs that were read: the name of each, its whole events, and what is wrong behind them."""
+        ...
+
+    def records(self) -> Iterator[Record]:
+        """The records behind those that were read. Raises LogError, ProviderError."""
+        ...
 
 
 def from_option(function: F) -> F:
-    """``--from``, before or after the verb; a command is not passed it but calls ``records``."""
+    """``--from`` and ``--writer``, before or after the verb; a command is not passed them but calls ``records``.
+
+    A verb that read a damaged log answers from what it could read; then the damage is named, and is the status.
+    """
+
+    @wraps(function)
+    def answering(*args: Any, **kwargs: Any) -> Any:
+        noted: list[LogDamagedError] = click.get_current_context().meta.setdefault(_DAMAGE, [])
+        try:
+            answer = function(*args, **kwargs)
+        except (LogDamagedError, CallError) as error:
+            # What could not be found may be behind the damage, and what makes no sense comes from it.
+            raise noted[0] if noted else error from None
+        if noted:
+            raise noted[0]
+        return answer
+
+    made = click.option(
+        "--writer",
+        "writers",
+        metavar="PATTERN",
+        multiple=True,
+        expose_value=False,
+        callback=lambda ctx, _parameter, value: _remember(ctx, _WRITERS, value),
+        help="With --from of many logs: only of these writers, such as laptop.ada or '*.ada'. Repeatable.",
+    )(cast("F", answering))
     return click.option(
         "--from",
         "source",
-        metavar="FILE|URL",
+        metavar="FILE|FOLDER|URL",
         expose_value=False,
-        callback=_remember,
-        help="Read this log instead of your own.",
-    )(function)
+        callback=lambda ctx, _parameter, value: _remember(ctx, _FROM, value),
+        help="Read this log instead of your own; or everybody's, from a container or a folder of copies.",
+    )(made)
 
 
 def chosen() -> str | None:
     """What ``--from`` names in this call; None means the user's own log."""
-    found = click.get_current_context().meta.get(_KEY)
+    found = click.get_current_context().meta.get(_FROM)
     return found if isinstance(found, str) else None
+
+
+def writers() -> tuple[str, ...]:
+    """The patterns that ``--writer`` gives."""
+    found: tuple[str, ...] = click.get_current_context().meta.get(_WRITERS, ())
+    return found
 
 
 def name() -> str:
@@ -50,66 +98,100 @@ def name() -> str:
 
 
 def path() -> Path | None:
-    """The file the records are in; None when they are somewhere else."""
+    """The file or folder the records are in; None when they are somewhere else."""
     source = chosen()
     if source is None:
         return _own_path()
     return None if _SCHEME.match(source) else Path(source).expanduser()
 
 
-def records(*, since_seq: int = 0) -> Iterator[Record]:
-    """The records of the chosen source, oldest first. Raises LogError, LogDamagedError, UnsupportedError."""
-    source = chosen()
-    match = _SCHEME.match(source) if source else None
-    if source is None or match is None:
-        return _log(path() or _own_path(), must_exist=source is not None).records(since_seq=since_seq)
-    module = AUDIT_SOURCES.get(match[1].lower())
-    if module is None:
-        known = ", ".join(f"{scheme}://" for scheme in AUDIT_SOURCES)
+def is_shared() -> bool:
+    """Whether many logs are read together. Raises UnsupportedError for an address that none can be read from."""
+    source, file = chosen(), path()
+    if file is not None:
+        return source is not None and file.is_dir()
+    match = _SCHEME.match(source or "")
+    if match is not None and match[1].lower() not in _CONTAINERS:
+        known = ", ".join(f"{scheme}://" for scheme in _CONTAINERS)
         raise UnsupportedError(
-            f"--from cannot read {match[1]}:// addresses",
-            remedy=f"It takes a file{f', or {known}' if known else ''}.",
+            f"--from cannot read {match[1]}:// addresses", remedy=f"It takes a file, a folder, or {known}."
         )
-    found: Iterator[Record] = import_module(module).records(source, since_seq=since_seq)
-    return found
+    return True
+
+
+def reader() -> Reader:
+    """What reads the chosen source. Raises LogError, CallError, UnsupportedError."""
+    if is_shared():
+        from adapters.cli.ship_source import store
+        from adapters.ship.reader import ShippedReader, chooser
+
+        return ShippedReader(store(), chooser(writers()))
+    from eventlog.audit.reader import LogReader
+
+    if writers():
+        raise CallError("--writer chooses among the logs of a container or folder, which --from does not name")
+    file = path() or _own_path()
+    if chosen() is not None and not file.exists():
+        raise LogError(f"there is no event log {file}", remedy="Name a file, a folder or a container to read.")
+    return LogReader(file)
+
+
+def records(source: Reader | None = None) -> Iterator[Record]:
+    """The records of the chosen source, oldest first; damage is noted, to be named in the end.
+
+    Raises LogError, LogDamagedError for what cannot be read at all, UnsupportedError.
+    """
+    source = source or reader()
+    source.damage = click.get_current_context().meta.setdefault(_DAMAGE, source.damage)
+    return source.records()
 
 
 def of_workspace(workspace: str) -> list[Record]:
-    """One workspace's records. Raises CallError when there are none, with the name that may have been meant."""
+    """One workspace's records; ``WRITER/WORKSPACE`` says whose.
+
+    Raises CallError when there are none, with the name that may have been meant, and when there are those of
+    several workspaces of that name, with whose they are.
+    """
     from difflib import get_close_matches
 
-    from adapters.cli.audit_filters import CallError
+    from eventlog.audit.stream import writer_of
 
-    found: list[Record] = []
+    whose, slash, subject = workspace.rpartition("/")
+    wants = _chooser(whose) if slash else lambda _writer: True
+    found: dict[str, list[Record]] = {}
     others: set[str] = set()
     for record in records():
-        if record.subject == workspace:
-            found.append(record)
+        if record.subject == subject and wants(writer_of(record)):
+            found.setdefault(writer_of(record), []).append(record)
         else:
             others.add(record.subject)
     if not found:
-        meant = get_close_matches(workspace, sorted(others), 1)
+        meant = get_close_matches(subject, sorted(others), 1)
         raise CallError(
             f"{name()} has no events of workspace {workspace}" + (f"; did you mean {meant[0]}?" if meant else "")
         )
-    return found
+    if len(found) > 1:
+        names = sorted(found)
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        raise CallError(
+            f"{len(names)} logs in {name()} have a workspace {subject}: {', '.join(names[:_MOST_NAMED])}{more};"
+            f" say whose with --writer, or as WRITER/{subject}"
+        )
+    return next(iter(found.values()))
 
 
-def _remember(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        ctx.meta[_KEY] = value
+def _chooser(pattern: str) -> Callable[[str], bool]:
+    from adapters.ship.reader import chooser
+
+    return chooser((pattern,))
+
+
+def _remember(ctx: click.Context, key: str, value: str | tuple[str, ...] | None) -> None:
+    if value:
+        ctx.meta[key] = value
 
 
 def _own_path() -> Path:
     from eventlog import default_path
 
     return default_path(os.environ)
-
-
-def _log(file: Path, *, must_exist: bool) -> EventLog:
-    from eventlog import Actor, EventLog
-
-    if must_exist and not file.exists():
-        raise LogError(f"there is no event log {file}", remedy="Name a file that `--from` can read.")
-    # Nothing is written through it, so it does not matter who we are.
-    return EventLog(file, actor=lambda: Actor(user="", host=""), correlation="")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from io import StringIO
-from typing import Final, TextIO
+from typing import Final, Literal, TextIO
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +21,9 @@ from eventlog.table import printable
 
 WIDE: Final = 10_000
 """Columns where nobody looks: what reads a pipe wants whole values."""
+NARROW: Final = 130
+"""A terminal with fewer columns gets an entry of some lines rather than a row whose cells are torn apart."""
+INDENT: Final = 7
 
 STYLES: Final = {
     "ok": "green",
@@ -37,18 +42,45 @@ STYLES: Final = {
 """Colours of the words that say how something stands."""
 
 
-def display(*parts: Table | Text) -> None:
-    """Print: as wide as the terminal, without colour or limit where there is none."""
-    if sys.stdout.isatty():
-        _console(sys.stdout, shutil.get_terminal_size((160, 24)).columns).print(*parts, sep="\n")
-        return
+def display(*parts: RenderableType) -> None:
+    """Print: as wide as the terminal, without colour or limit where there is none; https://no-color.org."""
     text = StringIO()
-    _console(text, WIDE).print(*parts, sep="\n")
+    if sys.stdout.isatty():
+        colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+        _console(text, columns(), force_terminal=True, colours=colours).print(*parts, sep="\n")
+    else:
+        _console(text, WIDE, force_terminal=False, colours=None).print(*parts, sep="\n")
     click.echo("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
 
 
-def _console(file: TextIO, width: int) -> Console:
-    return Console(file=file, width=width, highlight=False, markup=False)
+def columns() -> int:
+    """How wide what is printed may be."""
+    return shutil.get_terminal_size((160, 24)).columns if sys.stdout.isatty() else WIDE
+
+
+def is_narrow() -> bool:
+    """Whether a table of many columns would be torn apart."""
+    return columns() < NARROW
+
+
+def indented(text: Text) -> Padding:
+    """A text under the head of its entry."""
+    return Padding(text, (0, 0, 0, INDENT), expand=False)
+
+
+def labelled(label: str, style: str, text: Text) -> Padding:
+    """A text with a word before it, under the head of its entry."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=8, no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(label, style), text)
+    return Padding(grid, (0, 0, 0, INDENT), expand=False)
+
+
+def _console(file: TextIO, width: int, *, force_terminal: bool, colours: Literal["auto"] | None) -> Console:
+    return Console(
+        file=file, width=width, highlight=False, markup=False, force_terminal=force_terminal, color_system=colours
+    )
 
 
 def table(headings: Sequence[str], *, right: Iterable[str] = ()) -> Table:

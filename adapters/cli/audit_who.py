@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -10,8 +9,10 @@ import click
 from adapters.cli import audit_source as source
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from eventlog.audit.operations import Operation
-    from eventlog.audit.who import Run
+    from eventlog.audit.who import Hand, Run
 
 
 @click.command()
@@ -37,11 +38,14 @@ def who(*, workspace: str, as_json: bool) -> None:
 
 
 def _print_runs(workspace: str, found: list[Run]) -> None:
-    from adapters.cli.audit_tables import clock, display, table, words
+    from adapters.cli.audit_tables import clock, display, is_narrow, table, words
     from eventlog.table import duration
 
     if not found:
         click.echo(f"workspace {workspace} never ran")
+        return
+    if is_narrow():
+        _print_entries(found)
         return
     made = table(("STARTED (UTC)", "BY", "HOW", "STOPPED (UTC)", "BY", "HOW", "LASTED"), right=("LASTED",))
     for run in found:
@@ -49,37 +53,65 @@ def _print_runs(workspace: str, found: list[Run]) -> None:
         made.add_row(
             clock(run.began),
             words(run.by.who),
-            words(run.by.how),
+            words(_how(run.by)),
             clock(run.until) if run.until else words("running", "green"),
             words(ended.who) if ended else "",
-            words(ended.how + (f": {ended.note}" if ended.note else "")) if ended else "",
+            words(_how(ended)) if ended else "",
             duration(run.seconds),
         )
     display(made)
 
 
+def _print_entries(found: list[Run]) -> None:
+    from rich.text import Text
+
+    from adapters.cli.audit_tables import clock, display, indented, words
+    from eventlog.table import duration
+
+    parts: list[RenderableType] = []
+    for run in found:
+        parts.append(Text.assemble(f"{clock(run.began)}  ", words(_how(run.by), "bold")))
+        parts.append(indented(words(run.by.who, "")))
+        if run.ended is None or run.until is None:
+            parts.append(Text("still running", "green"))
+        else:
+            lasted = f"  after {duration(run.seconds)}"
+            parts.append(Text.assemble(f"{clock(run.until)}  ", words(_how(run.ended), "bold"), (lasted, "dim")))
+            parts.append(indented(words(run.ended.who, "")))
+        parts.append("")
+    display(*parts[:-1])
+
+
+def _how(hand: Hand) -> str:
+    return hand.how + (f": {hand.note}" if hand.note else "")
+
+
 def _print_people(operations: list[Operation]) -> None:
     """What each person asked for, and how often."""
-    from adapters.cli.audit_tables import clock, display, table, words
+    from adapters.cli.audit_tables import clock, display, indented, is_narrow, table, words
+    from eventlog.audit.people import People
     from eventlog.history import VERBS, Ended
 
-    asked = [one for one in operations if one.outcome is not Ended.SEEN]
-    verbs = [verb for verb in VERBS.values() if any(one.verb == verb for one in asked)]
-    people: dict[str, list[Operation]] = {}
-    for one in asked:
-        people.setdefault(one.who, []).append(one)
+    counted = People()
+    for one in operations:
+        if one.outcome is not Ended.SEEN:
+            counted.add(one)
+    people = counted.all({})
     if not people:
         return
-    made = table(
-        ("WHO", *(verb.upper() for verb in verbs), "FAILED", "LAST (UTC)"),
-        right=("FAILED", *(v.upper() for v in verbs)),
-    )
-    for name in sorted(people):
-        theirs = people[name]
-        counts = Counter(one.verb for one in theirs)
-        failed = sum(one.outcome is Ended.FAILED for one in theirs)
-        made.add_row(
-            words(name), *(str(counts[verb] or "") for verb in verbs), str(failed or ""), clock(theirs[-1].time)
-        )
     click.echo()
+    if is_narrow():
+        for person in people:
+            did = [f"{count} {verb}" for verb, count in person.verbs.items()]
+            did += [f"{person.failures} FAILED"] if person.failures else []
+            where = f"from {', '.join(person.accounts)}, last {clock(person.last)}"
+            display(words(person.name, "bold"), indented(words(", ".join(did), "")), indented(words(where, "dim")))
+        return
+    verbs = [verb for verb in VERBS.values() if any(verb in one.verbs for one in people)]
+    numbers = (*(verb.upper() for verb in verbs), "FAILED")
+    made = table(("WHO", "FROM", *numbers, "LAST (UTC)"), right=numbers)
+    for person in people:
+        counts = (str(person.verbs.get(verb) or "") for verb in verbs)
+        who, accounts = words(person.name), words(", ".join(person.accounts))
+        made.add_row(who, accounts, *counts, str(person.failures or ""), clock(person.last))
     display(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,10 +14,11 @@ from adapters.cli import audit_source as source
 from adapters.cli.audit_filters import CallError, moment
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from eventlog.audit.diff import Diff, Point
     from eventlog.audit.replay import Moment
     from eventlog.audit.walk import Step
-    from statemachine.fold import Workspace
 
 
 @click.command()
@@ -58,9 +60,10 @@ def _show_replay(workspace: str, when: datetime | None, until: int | None, *, st
     from eventlog.audit.replay import facts_of, moments, up_to
     from eventlog.audit.walk import walk
 
-    last: Workspace | None = None
+    last, early = None, when is not None or until is not None
     for one, after in moments(up_to(walk(source.of_workspace(workspace)), seq=until, moment=when)):
         if step and last is not None and not _go_on():
+            early = True
             break
         last = after
         (_print_json if as_json else _print_moment)(one)
@@ -69,7 +72,7 @@ def _show_replay(workspace: str, when: datetime | None, until: int | None, *, st
     if not as_json:
         from adapters.cli.audit_tables import display, table, words
 
-        made = table(("", f"{workspace} IN THE END" if when is None and until is None else f"{workspace} THEN"))
+        made = table(("", f"{workspace} THEN" if early else f"{workspace} IN THE END"))
         for name, value in facts_of(last).items():
             made.add_row(words(name, "dim"), words(value))
         display(made)
@@ -79,7 +82,10 @@ def _go_on() -> bool:
     """Whether whoever watches wants the next event."""
     print("Enter: next event, q: end ", end="", file=sys.stderr, flush=True)
     answer = sys.stdin.readline()
-    if not sys.stdin.isatty() or not answer:
+    if sys.stdin.isatty() and sys.stderr.isatty() and answer and os.environ.get("TERM") != "dumb":
+        # The terminal has gone to the next line: the question is not part of what is told.
+        print("\x1b[1A\r\x1b[K", end="", file=sys.stderr, flush=True)
+    else:
         print(file=sys.stderr)
     return bool(answer) and answer.strip().lower() not in ("q", "quit")
 
@@ -93,29 +99,29 @@ def _print_json(one: Moment | Diff) -> None:
 def _print_moment(one: Moment) -> None:
     from rich.text import Text
 
-    from adapters.cli.audit_tables import STYLES, clock, display, words
+    from adapters.cli.audit_tables import STYLES, clock, display, indented, labelled, words
     from eventlog.table import duration
 
     gap = "" if one.seconds is None else f"  +{duration(one.seconds)}" if one.seconds >= 0 else "  clock stepped back"
     who = f"{one.user}@{one.host}" + (f" ({one.azure})" if one.azure else "")
-    head = Text.assemble((f"{one.seq:>5}  ", "dim"), (one.type, "bold"), ("  ", ""))
+    head = Text.assemble((f"{one.seq:>5}  ", "dim"), words(one.type, "bold"), "  ")
     if one.was is not None:
         head.append(f"{one.was} -> ")
     head.append(one.state, STYLES.get(one.state, "bold red" if one.state == "failed" else ""))
-    lines = [head, Text.assemble(f"       {clock(one.time)} UTC{gap}  by ", words(who, ""), style="dim")]
+    lines: list[RenderableType] = [head, indented(words(f"{clock(one.time)} UTC{gap}  by {who}", "dim"))]
     told = one.words
     for mark, text, style in (
-        ("asked    ", told.asked, "blue"),
-        ("answered ", told.answered, "red" if told.code else "green"),
-        ("drifted  ", told.drifted, "magenta"),
+        ("asked", told.asked, "blue"),
+        ("answered", told.answered, "red" if told.code else "green"),
+        ("drifted", told.drifted, "magenta"),
     ):
         if text:
-            lines.append(Text.assemble("       ", (mark, style), words(text, "")))
+            lines.append(labelled(mark, style, words(text, "")))
     numbers = [f"HTTP {told.http_status}"] if told.http_status else []
     numbers += [f"request id {told.request_id}"] if told.request_id else []
     if numbers:
-        lines.append(Text.assemble("                ", words(", ".join(numbers), "dim")))
-    display(*lines, Text())
+        lines.append(labelled("", "", words(", ".join(numbers), "dim")))
+    display(*lines, "")
 
 
 def _show_diff(workspace: str | None, points: tuple[str, str], *, as_json: bool) -> None:
@@ -130,24 +136,48 @@ def _show_diff(workspace: str | None, points: tuple[str, str], *, as_json: bool)
 
 
 def _print_diff(found: Diff) -> None:
-    from adapters.cli.audit_tables import display, table, words
+    from rich.text import Text
+
+    from adapters.cli.audit_tables import display, indented, is_narrow, table, words
 
     if not found.facts and not found.turns:
         click.echo(f"{found.left} and {found.right} are the same")
         return
-    made = table(("", found.left, found.right))
-    for one in found.facts:
-        made.add_row(words(one.name, "dim"), words(one.left), words(one.right))
-    display(made)
+    if is_narrow():
+        display(Text.assemble(words(f"- {found.left}", "red"), "\n", words(f"+ {found.right}", "green")))
+        for one in found.facts:
+            display(words(one.name, "bold"), *_sides(((one.left,), (one.right,))))
+    else:
+        made = table(("", found.left, found.right))
+        for one in found.facts:
+            made.add_row(words(one.name, "dim"), words(one.left), words(one.right))
+        display(made)
     if not found.turns:
         return
     click.echo(f"\nEvents in common before the ways part: {found.same}")
+    if is_narrow():
+        for turn in found.turns:
+            display(*_sides((turn.left, turn.right)), indented(Text("…", "dim")))
+        return
     made = table((found.left, found.right))
     for turn in found.turns:
         for row in range(max(len(turn.left), len(turn.right))):
             made.add_row(*(words(side[row]) if row < len(side) else "" for side in (turn.left, turn.right)))
         made.add_section()
     display(made)
+
+
+def _sides(sides: tuple[tuple[str, ...], tuple[str, ...]]) -> list[RenderableType]:
+    """What is on either side, below each other."""
+    from adapters.cli.audit_tables import indented, words
+
+    marks = (("- ", "red"), ("+ ", "green"))
+    return [
+        indented(words(f"{mark}{text}", style))
+        for (mark, style), side in zip(marks, sides, strict=True)
+        for text in side
+        if text
+    ]
 
 
 def _point(text: str, workspace: str | None) -> Point:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from adapters.cli import audit_source as source
+from adapters.cli import ship_source as shipped
+from adapters.cli.audit_filters import CallError
 from adapters.cli.audit_source import from_option
-from adapters.cli.compose import BRISK, PATIENT, azure_settings, log_path
-from adapters.cli.console import debugging, say, silent, trace
-from statemachine.errors import LogDamagedError, LogError
+from adapters.cli.compose import PATIENT, log_path
+from adapters.cli.console import say
+from statemachine.errors import LogDamagedError
 
 if TYPE_CHECKING:
-    from adapters.ship.blob import Container
-    from adapters.ship.line import Line, Snapshot
-    from adapters.ship.merge import Mark
+    from adapters.ship.line import Snapshot
     from adapters.ship.redact import Redactor
-    from eventlog import Record
+    from adapters.ship.vouch import Voucher
 
 KEY_FILE: Final = click.option(
     "--key-file",
@@ -30,6 +29,11 @@ KEY_FILE: Final = click.option(
     help="The key of the pseudonyms, to have the same ones as others; else one is kept beside your log.",
 )
 REDACT: Final = click.option("--redact", is_flag=True, help="Pseudonyms instead of people and their computers.")
+ASK: Final = (
+    "The events before those are whole. A log that no key vouches for may have been written anew: ask for the missing"
+    " keys, choose with --writer, or compare with its owner's copy."
+)
+JSON: Final = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 
 @click.command()
@@ -48,12 +52,12 @@ def export(form: str, redact: bool, key_file: Path | None, output: Path | None) 
     """Write every event for other programs: as it is, as CloudEvents, or as OpenTelemetry logs."""
     from adapters.ship import export as writing
 
-    found = _snapshot()
+    found = shipped.snapshot()
     redactor = _redactor(found, key_file) if redact else None
     damage: list[LogDamagedError] = []
     target = None if output is None or str(output) == "-" else output
     with writing.output(target, *filter(None, [source.path()])) as file:
-        for data in writing.FORMATS[form](_whole(found.lines(), damage), redactor, time.time_ns()):
+        for data in writing.FORMATS[form](shipped.whole(found.lines(), damage), redactor, time.time_ns()):
             file.write(data)
     # What is whole is written first: one damaged writer must not keep the others from being read.
     for error in damage:
@@ -68,11 +72,11 @@ def export(form: str, redact: bool, key_file: Path | None, output: Path | None) 
 def ship(blob: str | None, otlp: str | None, redact: bool, key_file: Path | None) -> None:  # noqa: FBT001  # click passes flags so
     """Send what is new in your log to a container, a collector, or both. Run it as often as you like."""
     if source.chosen() is not None:
-        raise click.UsageError("ship sends your own log; --from belongs to the verbs that read")
+        raise CallError("ship sends your own log; --from belongs to the verbs that read")
     if not (blob or otlp):
-        raise click.UsageError("--blob URL or --otlp URL says where to")
+        raise CallError("--blob URL or --otlp URL says where to")
     if redact and blob:
-        raise click.UsageError("--redact would break the chain that --blob keeps; it goes with --otlp alone")
+        raise CallError("--redact would break the chain that --blob keeps; it goes with --otlp alone")
     from adapters.ship.local import LocalLog
 
     log = LocalLog(log_path(os.environ), own=True)
@@ -85,75 +89,76 @@ def ship(blob: str | None, otlp: str | None, redact: bool, key_file: Path | None
 @click.command()
 @from_option
 @click.option("--local", is_flag=True, help="With --from: what your own log has and did not ship yet, as well.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@JSON
 @click.argument("statement")
 def sql(statement: str, local: bool, as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
     """Ask the view EVENTS a question in SQL (DuckDB's): `SELECT type, count(*) FROM events GROUP BY ALL`.
 
-    Columns: seq, time (UTC), type, workspace, actor.user, actor.host, actor.azure, correlation, failure_code,
-    failure_message, request_id, region, cpu, memory_gb, data (JSON), id, source, schema_version, prev, hash.
+    Columns: seq, time (UTC), type, workspace, writer (whose log), actor.user, actor.host, actor.azure, correlation,
+    failure_code, failure_message, http_status, request_id, region, cpu, memory_gb, data (JSON), id, source,
+    schema_version, prev, hash.
     """
-    from adapters.ship.sql import query
+    from adapters.ship.sql import QueryError, query
 
     damage: list[LogDamagedError] = []
-    answer = query(_whole(_both(local=local), damage), statement)
-    (_print_json if as_json else _print_table)(answer.columns, answer.rows())
-    for error in damage:
-        raise error
+    try:
+        answer = query(shipped.whole(shipped.named_lines(local=local), damage), statement)
+        (_print_json if as_json else _print_table)(answer.columns, answer.rows())
+    except QueryError as error:
+        raise CallError(str(error)) from error
+    for damaged in damage:
+        raise damaged
 
 
 @click.command()
 @from_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def writers(as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
-    """List who shipped to a container, with the state of each one's chain."""
-    from adapters.ship.merge import Merged
-
-    found = _snapshot()
-    if not isinstance(found, Merged):
-        raise click.UsageError("--from URL says of which container")
-    damage: list[LogDamagedError] = []
-    for _ in _whole(found.lines(), damage):
-        pass
-    rows = (
+@click.option(
+    "--public-key",
+    "keys",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="Also check who signed: the file that somebody's `audit key` wrote. Give everybody's.",
+)
+@JSON
+def writers(keys: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
+    """List who shipped to a container, whether each one's log is whole, and who vouches for it."""
+    if not source.is_shared():
+        raise CallError("--from URL says of which container, or --from FOLDER of which copies")
+    found = shipped.merged()
+    voucher = _voucher(keys)
+    for writer, line in shipped.whole(found.named(), []):
+        if voucher is not None:
+            voucher.look(writer, line)
+    columns = ["writer", "events", "first", "last", "blobs", "bytes", "chain"]
+    rows: list[tuple[Any, ...]] = [
         (one.name, one.mark.seq, one.first, one.last, len(one.blobs), one.mark.offset, one.damage or "whole")
         for one in found.writers
-    )
-    columns = ["writer", "events", "first", "last", "blobs", "bytes", "chain"]
-    (_print_json if as_json else _print_table)(columns, rows)
-    for error in damage:
-        raise error
+    ]
+    wrong = [f"event {one.mark.seq + 1} of {one.name} {one.damage}" for one in found.writers if one.damage]
+    if voucher is not None:
+        columns += ["sealed", "keys"]
+        said = {one.name: voucher.verdict(one.name) for one in found.writers}
+        rows = [(*row, said[row[0]].sealed, ", ".join(said[row[0]].keys)) for row in rows]
+        wrong += [f"{name}: {one.wrong}" for name, one in said.items() if one.wrong]
+        wrong += [f"the key in {name} signed none of these logs" for name in voucher.unused()]
+    (_print_json if as_json else _print_table)(columns, iter(rows))
+    if wrong:
+        raise LogDamagedError(f"{found.store.name}: {'; '.join(wrong)}", remedy=ASK)
 
 
-_marks: Final[dict[str, dict[str, Mark]]] = {}
+def _voucher(files: tuple[Path, ...]) -> Voucher | None:
+    if not files:
+        return None
+    from adapters.ship.vouch import Voucher
+    from eventlog.sealing import read_trust
 
-
-def records(address: str, *, since_seq: int = 0) -> Iterator[Record]:
-    """The records of everybody who shipped to a container, in the order of time; for ``audit --from``.
-
-    Many logs have no common seq, so any ``since_seq`` means: what was added since this process asked last.
-    Each record's ``source`` ends with the name of its log, for two people may have workspaces of one name.
-    Raises LogError, LogDamagedError after the last whole record, ProviderError.
-    """
-    import msgspec
-
-    from adapters.ship.merge import Merged
-    from eventlog import Record
-
-    merged = Merged(_container(address, "--from", BRISK), marks=_marks.get(address) if since_seq else None)
-    decode = msgspec.json.Decoder(Record).decode
-    try:
-        for line in merged.lines():
-            record = decode(line.raw)
-            yield msgspec.structs.replace(record, source=f"{record.source}/{line.log}")
-    finally:
-        _marks[address] = (_marks.get(address, {}) if since_seq else {}) | merged.marks()
+    return Voucher({str(file): read_trust(file) for file in files})
 
 
 def _ship_blob(log: Any, url: str) -> None:
     from adapters.ship.send import ship as send
 
-    done = send(log, _container(url, "--blob", PATIENT))
+    done = send(log, shipped.container(url, "--blob", PATIENT))
     if not done.blob:
         click.echo("nothing recorded, nothing shipped")
     elif not done.events:
@@ -172,7 +177,7 @@ def _ship_otlp(log: Any, url: str, redactor: Redactor | None) -> None:
         headers=collector.headers(os.environ),
         verify=trusted(),
         patience=PATIENT,
-        trace=_tracer(),
+        trace=shipped.tracer(),
     )
     done = tell(log, sender, redactor=redactor, now=time.time_ns)
     if done.rejected:
@@ -180,86 +185,12 @@ def _ship_otlp(log: Any, url: str, redactor: Redactor | None) -> None:
     click.echo(f"{done.events} events sent to {sender.url}, up to event {done.last}" if done.events else "nothing new")
 
 
-def _snapshot() -> Snapshot:
-    from adapters.ship.local import LocalLog
-    from adapters.ship.merge import Merged
-
-    path = source.path()
-    if path is None:
-        return Merged(_container(source.name(), "--from", PATIENT))
-    if path.is_dir() and source.chosen() is not None:
-        from adapters.ship.store import Folder
-
-        return Merged(Folder(path))
-    if source.chosen() is not None and not path.exists():
-        raise LogError(f"there is no event log {path}", remedy="Name a file, a folder or a container to read.")
-    return LocalLog(path)
-
-
-def _both(*, local: bool) -> Iterator[Line]:
-    """The chosen source, and with ``local`` the lines of the own log that are not in it."""
-    found = _snapshot()
-    if not local or source.chosen() is None:
-        yield from found.lines()
-        return
-    from adapters.ship.local import LocalLog
-    from adapters.ship.merge import START, Merged
-    from adapters.ship.writer import log_id, writer_of
-
-    damage: list[LogDamagedError] = []
-    yield from _whole(found.lines(), damage)
-    own = LocalLog(log_path(os.environ))
-    first = own.first()
-    if first is not None:
-        mark = (found.marks() if isinstance(found, Merged) else {}).get(writer_of(first), START)
-        yield from own.after(mark.seq, mark.head, log_id(first))
-    for error in damage:
-        raise error
-
-
-def _whole(lines: Iterator[Line], damage: list[LogDamagedError]) -> Iterator[Line]:
-    """The lines up to where they are damaged; what was found goes to ``damage`` and not up."""
-    try:
-        yield from lines
-    except LogDamagedError as error:
-        damage.append(error)
-
-
 def _redactor(found: Snapshot, key_file: Path | None) -> Redactor:
     from adapters.ship.key import key_path, redaction_key
     from adapters.ship.redact import Redactor, names_in
 
     key = redaction_key(key_file or key_path(log_path(os.environ)), make=key_file is None)
-    return Redactor(key, names_in(_whole(found.lines(), [])))
-
-
-def _container(url: str, option: str, patience: float) -> Container:
-    from adapters.azure.transport import TracedTransport, silence_libraries
-    from adapters.azure.trust import trusted
-    from adapters.ship.blob import Container
-    from adapters.ship.place import place
-
-    found = place(url, os.environ, option=option)
-    silence_libraries()
-    transport = TracedTransport(verify=trusted(), trace=_tracer())
-    return Container(found, token=_token, transport=transport, patience=patience)
-
-
-def _token() -> Any:
-    """Whoever the options sign in as. A subscription plays no part in storage, so none is asked for."""
-    from adapters.azure.credentials import Credential
-    from adapters.azure.trust import trusted
-    from adapters.devpod import parse
-
-    none = "00000000-0000-0000-0000-000000000000"
-    given = os.environ.get("AZURE_SUBSCRIPTION_ID", "")
-    options = parse({**os.environ, "AZURE_SUBSCRIPTION_ID": given or none}, None)
-    settings = replace(azure_settings(options, _tracer() or silent, patience=BRISK), subscription=given)
-    return Credential(settings, verify=trusted())
-
-
-def _tracer() -> Callable[[str], None] | None:
-    return trace if debugging(os.environ) else None
+    return Redactor(key, names_in(shipped.whole(found.lines(), [])))
 
 
 def _print_json(columns: list[str], rows: Iterator[tuple[Any, ...]]) -> None:

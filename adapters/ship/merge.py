@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Final
@@ -60,29 +60,40 @@ class Writer(msgspec.Struct):
 class Merged:
     """All writers of a container, as it was when this was made. Satisfies ``line.Snapshot``.
 
-    With ``marks`` of an earlier one, what was added since.
+    With ``marks`` of an earlier one, what was added since; ``wants`` says whose logs are read at all.
     """
 
-    def __init__(self, store: Readable, *, marks: Mapping[str, Mark] | None = None, memory: int = MEMORY) -> None:
+    def __init__(
+        self,
+        store: Readable,
+        *,
+        marks: Mapping[str, Mark] | None = None,
+        memory: int = MEMORY,
+        wants: Callable[[str], bool] = lambda _name: True,
+    ) -> None:
         self.store = store
         self._marks = marks or {}
         found: dict[str, list[tuple[int, Blob]]] = {}
         for blob in store.list():
-            if (name := parse_name(blob.name)) is not None:
+            if (name := parse_name(blob.name)) is not None and wants(name[0]):
                 found.setdefault(name[0], []).append((name[1], blob))
         self.writers = [Writer(name, [blob for _, blob in sorted(parts)]) for name, parts in sorted(found.items())]
         self._chunk = max(_SMALLEST, min(_LARGEST, memory // max(1, 2 * len(self.writers))))
 
     def lines(self) -> Iterator[Line]:
-        """Every writer's lines, by time, then writer and seq. A writer ends before its first damaged line.
+        """Every writer's lines; as ``named``, without the names."""
+        return (line for _, line in self.named())
+
+    def named(self) -> Iterator[tuple[str, Line]]:
+        """Every writer's lines with its name, by time, then writer and seq. One ends before its first damaged line.
 
         When all are read, raises LogDamagedError if any of them is damaged.
         """
         with ThreadPoolExecutor(READERS) as pool:
             streams = [self._stream(writer, pool) for writer in self.writers]
             # Lines themselves are never compared: no two writers have one name.
-            for _, _, line in heapq.merge(*streams):
-                yield line
+            for _, name, line in heapq.merge(*streams):
+                yield name, line
         damaged = [writer for writer in self.writers if writer.damage]
         if damaged:
             more = f"; and {len(damaged) - 1} more of {len(self.writers)} writers" if len(damaged) > 1 else ""

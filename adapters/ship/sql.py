@@ -12,9 +12,13 @@ import msgspec
 
 from adapters.ship.extras import need
 from adapters.ship.line import Line
-from statemachine.errors import LogDamagedError, LogError, OptionError, UnsupportedError, one_line
+from statemachine.errors import LogDamagedError, LogError, UnsupportedError, one_line
+
+WRITER: Final = "~writer"
+"""Put in front of each line, and known to the view; no record has a member of that name."""
 
 COLUMNS: Final = {
+    WRITER: "VARCHAR",
     "seq": "BIGINT",
     "time": "TIMESTAMP",
     "type": "VARCHAR",
@@ -32,10 +36,11 @@ COLUMNS: Final = {
 
 VIEW: Final = """
 CREATE VIEW events AS SELECT
-    seq, time, type, subject AS workspace, actor, correlation,
+    seq, time, type, subject AS workspace, "~writer" AS writer, actor, correlation,
     data->>'$.failure.code' AS failure_code,
     data->>'$.failure.message' AS failure_message,
-    data->>'$.receipt.request_id' AS request_id,
+    TRY_CAST(coalesce(data->>'$.failure.http_status', data->>'$.receipt.http_status') AS INTEGER) AS http_status,
+    coalesce(data->>'$.failure.request_id', data->>'$.receipt.request_id', data->>'$.request_id') AS request_id,
     data->>'$.facts.location' AS region,
     TRY_CAST(data->>'$.facts.cpu' AS DOUBLE) AS cpu,
     TRY_CAST(data->>'$.facts.memory_gb' AS DOUBLE) AS memory_gb,
@@ -44,6 +49,11 @@ FROM log
 """
 
 _CHUNK: Final = 4 << 20
+_HINT: Final = "`DESCRIBE events` shows the columns"
+
+
+class QueryError(ValueError):
+    """A statement that DuckDB does not take; the text is one line for people."""
 
 
 class Answer:
@@ -55,7 +65,7 @@ class Answer:
         self._json = [at for at, column in enumerate(cursor.description or ()) if str(column[1]) == "JSON"]
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """The rows, JSON as objects. Raises OptionError for what fails on the way."""
+        """The rows, JSON as objects. Raises QueryError for what fails on the way."""
         while batch := _explained(lambda: self._cursor.fetchmany(1000)):
             yield from map(self._parsed, batch) if self._json else batch
 
@@ -66,8 +76,11 @@ class Answer:
         )
 
 
-def query(lines: Iterable[Line], sql: str) -> Answer:
-    """Run one SELECT over the lines. Raises OptionError for bad SQL, UnsupportedError without DuckDB, LogError."""
+def query(lines: Iterable[tuple[str, Line]], sql: str) -> Answer:
+    """Run one SELECT over lines, each with its writer's name.
+
+    Raises QueryError for bad SQL, UnsupportedError without DuckDB, LogError.
+    """
     duckdb = need("duckdb", "SQL")
     connection = duckdb.connect()
     statement = _only_select(duckdb, connection, sql)
@@ -92,21 +105,19 @@ def _only_select(duckdb: Any, connection: Any, sql: str) -> Any:
     statements = _explained(lambda: connection.extract_statements(sql))
     kinds = duckdb.StatementType
     if len(statements) != 1:
-        raise OptionError(
-            "SQL", f"{len(statements)} statements where one belongs", remedy="Ask one question at a time."
-        )
+        what = f"{len(statements)} statements" if statements else "no statement"
+        raise QueryError(f"{what} where one belongs: ask one question at a time")
     if statements[0].type not in (kinds.SELECT, kinds.EXPLAIN):
         raise UnsupportedError("audit sql only reads", remedy="Begin the statement with SELECT, FROM or WITH.")
     return statements[0]
 
 
-def _spool(lines: Iterable[Line], file: Path) -> None:
+def _spool(lines: Iterable[tuple[str, Line]], file: Path) -> None:
     """Whole and checked lines in one file, whatever files or blobs they come from."""
     try:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=_CHUNK) as out:
-            for line in lines:
-                out.write(line.raw)
-                out.write(b"\n")
+            for writer, line in lines:
+                out.write(b'{"%b":%b,%b\n' % (WRITER.encode(), msgspec.json.encode(writer), line.raw[1:]))
     except OSError as error:
         raise LogError(
             f"the events cannot be put aside for SQL: {error.strerror}", remedy="Free some space, or set TMPDIR."
@@ -121,4 +132,4 @@ def _explained(action: Any) -> Any:
     except duckdb.Error as error:
         # The first line says what is wrong; the others draw an arrow under the statement.
         text = next((line for line in str(error).splitlines() if line.strip()), "failed")
-        raise OptionError("SQL", one_line(text).rstrip("!."), remedy="`DESCRIBE events` shows the columns.") from error
+        raise QueryError(f"{one_line(text).rstrip('!.')}; {_HINT}") from error

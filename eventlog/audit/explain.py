@@ -81,13 +81,20 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 def explain(workspace: str, steps: Sequence[Step], operations: Sequence[Operation]) -> Explanation | None:
     """The last failure among a workspace's events; None when there is none."""
-    for step in reversed(steps):
-        if failure := _failure(step.event):
-            return _failed(workspace, step, failure, steps, operations)
-        # After a failure it is only what the failure left behind.
-        if isinstance(step.event, ENDED_BY_ITSELF) and step.before.state is not State.FAILED:
-            return _observed(workspace, step, operations)
-    return None
+    step = next(filter(is_trouble, reversed(steps)), None)
+    if step is None:
+        return None
+    failure = _failure(step.event)
+    if failure is None:
+        return _observed(workspace, step, operations)
+    return _failed(workspace, step, failure, steps, operations)
+
+
+def is_trouble(step: Step) -> bool:
+    """Whether something went wrong here; what a failure left behind is part of that failure."""
+    if _failure(step.event) is not None:
+        return True
+    return isinstance(step.event, ENDED_BY_ITSELF) and step.before.state is not State.FAILED
 
 
 def _failure(event: e.Event | None) -> e.Failure | None:

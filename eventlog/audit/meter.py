@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from eventlog.audit.stream import Stream
 from eventlog.audit.walk import Step
 from eventlog.record import Actor
 from statemachine import events as e
@@ -30,6 +31,8 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     """A time during which one container group was, or may have been, billed."""
 
     workspace: str
+    writer: str = ""
+    """Name of the log it is from, where many are read together."""
     actor: Actor
     """Who started it."""
     since: datetime
@@ -50,13 +53,13 @@ class _Meter:
         self._actor = UNKNOWN
         self._correlation = ""
         self._since = self._seen = datetime.min.replace(tzinfo=UTC)
-        self._workspace = ""
+        self._stream = Stream("", "")
         self._facts: e.GroupFacts | None = None
 
     def step(self, step: Step) -> None:
         """Take one event into account."""
         record, event = step.record, step.event
-        self._workspace = record.subject
+        self._stream = step.stream
         if event is not None:
             HANDLERS.get(type(event), _Meter._nothing)(self, step)
         # Who Azure says it is is known from the invocation's later events.
@@ -125,7 +128,8 @@ class _Meter:
         if self._facts is not None and moment > self._since:
             self._emit(
                 Stretch(
-                    workspace=self._workspace,
+                    workspace=self._stream.workspace,
+                    writer=self._stream.writer,
                     actor=self._actor,
                     since=self._since,
                     until=moment,
@@ -161,17 +165,33 @@ HANDLERS: Final[dict[type[e.Event], Callable[[_Meter, Step], None]]] = {
 """What each event does to the meter."""
 
 
+class Meters:
+    """A meter for each workspace; stretches go to ``emit`` when they end."""
+
+    def __init__(self, emit: Callable[[Stretch], None]) -> None:
+        self._emit = emit
+        self._meters: dict[Stream, _Meter] = {}
+
+    def step(self, step: Step) -> None:
+        """Take one event into account."""
+        meter = self._meters.get(step.stream)
+        if meter is None:
+            meter = self._meters[step.stream] = _Meter(self._emit)
+        meter.step(step)
+
+    def finish(self, now: datetime) -> None:
+        """The log ends here; what is still up runs until ``now``."""
+        for meter in self._meters.values():
+            meter.finish(now)
+
+
 def metered(steps: Iterable[Step], now: datetime) -> list[Stretch]:
     """The stretches of all workspaces in the steps, in the order they ended; what is still up runs until ``now``."""
     found: list[Stretch] = []
-    meters: dict[str, _Meter] = {}
+    meters = Meters(found.append)
     for step in steps:
-        name = step.record.subject
-        if name not in meters:
-            meters[name] = _Meter(found.append)
-        meters[name].step(step)
-    for meter in meters.values():
-        meter.finish(now)
+        meters.step(step)
+    meters.finish(now)
     return found
 
 

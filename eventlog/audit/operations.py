@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from eventlog.audit.stream import Stream, writer_of
 from eventlog.history import Ended, Row, rows
 from eventlog.record import Actor, Record
 from statemachine import events as e
@@ -24,6 +25,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seq: int
     time: datetime
     workspace: str
+    writer: str = ""
+    """Name of the log it is from, where many are read together."""
     verb: str
     outcome: Ended
     user: str
@@ -48,6 +51,16 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The actor in one word, with the Azure identity where there is one."""
         return f"{self.user}@{self.host}" + (f" ({self.azure})" if self.azure else "")
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """What no other operation has."""
+        return self.writer, self.seq
+
+    @property
+    def stream(self) -> Stream:
+        """Which workspace, of whom."""
+        return Stream(self.writer, self.workspace)
+
 
 class _End(NamedTuple):
     actor: Actor
@@ -57,9 +70,20 @@ class _End(NamedTuple):
 
 
 def operations(records: Iterable[Record]) -> list[Operation]:
-    """The operations and observations of some records, oldest first. Raises LogDamagedError."""
+    """The operations and observations of some records, in the order they began. Raises LogDamagedError."""
+    logs: dict[str, list[Record]] = {}
+    places: dict[tuple[str, int], int] = {}
+    for place, record in enumerate(records):
+        writer = writer_of(record)
+        logs.setdefault(writer, []).append(record)
+        places[writer, record.seq] = place
+    found = [one for writer, own in logs.items() for one in _of_one_log(writer, own)]
+    return found if len(logs) < 2 else sorted(found, key=lambda one: places[one.writer, one.seq])
+
+
+def _of_one_log(writer: str, records: Iterable[Record]) -> list[Operation]:
     ends: dict[int, _End] = {}
-    return [_operation(row, ends.get(row.closed or 0)) for row in rows(_noting_ends(records, ends))]
+    return [_operation(row, ends.get(row.closed or 0), writer) for row in rows(_noting_ends(records, ends))]
 
 
 class Follower:
@@ -73,12 +97,12 @@ class Follower:
         fresh = list(records)
         if not fresh:
             return
-        known = {record.seq for record in self._open}
+        known = {(writer_of(record), record.seq) for record in self._open}
         window = [*self._open, *fresh]
         found = operations(window)
-        still_open = {one.seq for one in found if one.outcome is Ended.OPEN}
-        self._open = [record for record in window if record.seq in still_open]
-        yield from (one for one in found if not (one.seq in known and one.seq in still_open))
+        still_open = {one.key for one in found if one.outcome is Ended.OPEN}
+        self._open = [record for record in window if (writer_of(record), record.seq) in still_open]
+        yield from (one for one in found if not (one.key in known and one.key in still_open))
 
 
 def _noting_ends(records: Iterable[Record], ends: dict[int, _End]) -> Iterator[Record]:
@@ -92,13 +116,14 @@ def _noting_ends(records: Iterable[Record], ends: dict[int, _End]) -> Iterator[R
         yield record
 
 
-def _operation(row: Row, end: _End | None) -> Operation:
+def _operation(row: Row, end: _End | None, writer: str) -> Operation:
     ours = end is not None and end.correlation == row.correlation
     failure = end.failure if end is not None else None
     return Operation(
         seq=row.seq,
         time=row.time,
         workspace=row.subject,
+        writer=writer,
         verb=row.verb,
         outcome=row.ended,
         user=row.actor.user,

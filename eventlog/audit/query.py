@@ -84,23 +84,25 @@ def newest(follower: Follower, records: Iterable[Record], query: Query, limit: i
 
     The follower can go on afterwards with what is recorded later. Raises LogDamagedError.
     """
-    kept: dict[int, Operation] = {}
+    kept: dict[tuple[str, int], Operation] = {}
     older = 0
     left = iter(records)
     while chunk := list(islice(left, CHUNK)):
         for one in follower.feed(chunk):
-            kept[one.seq] = one
+            kept[one.key] = one
         kept, dropped = _trimmed(kept, query, limit)
         older += dropped
-    found = chosen((kept[seq] for seq in sorted(kept)), query)
+    found = chosen(kept.values(), query)
     return found[-limit:], older + max(0, len(found) - limit)
 
 
-def _trimmed(kept: dict[int, Operation], query: Query, limit: int) -> tuple[dict[int, Operation], int]:
+def _trimmed(
+    kept: dict[tuple[str, int], Operation], query: Query, limit: int
+) -> tuple[dict[tuple[str, int], Operation], int]:
     """What may still be among the newest, and how many wanted ones are not; what is open may still change."""
-    wanted = sorted(seq for seq, one in kept.items() if one.outcome is not Ended.OPEN and query.wants(one))
-    still = {*wanted[-limit:], *(seq for seq, one in kept.items() if one.outcome is Ended.OPEN)}
-    return {seq: one for seq, one in kept.items() if seq in still}, max(0, len(wanted) - limit)
+    wanted = [key for key, one in kept.items() if one.outcome is not Ended.OPEN and query.wants(one)]
+    still = {*wanted[-limit:], *(key for key, one in kept.items() if one.outcome is Ended.OPEN)}
+    return {key: one for key, one in kept.items() if key in still}, max(0, len(wanted) - limit)
 
 
 def _any(patterns: tuple[str, ...], text: str) -> bool:

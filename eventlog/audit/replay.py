@@ -36,7 +36,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def moments(steps: Iterable[Step]) -> Iterator[tuple[Moment, Workspace]]:
     """One workspace's events, each with the workspace after it."""
     last: datetime | None = None
-    for record, event, before, after in steps:
+    for record, event, before, after, _ in steps:
         yield (
             Moment(
                 seq=record.seq,

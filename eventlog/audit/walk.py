@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from eventlog.audit.stream import Stream, stream_of
 from eventlog.codec import LOG_SUBJECT
 from eventlog.record import Record
 from statemachine.events import Event
@@ -20,19 +21,21 @@ class Step(NamedTuple):
     """None for a type that a newer version of this program wrote."""
     before: Workspace
     after: Workspace
+    stream: Stream
 
 
 def walk(records: Iterable[Record]) -> Iterator[Step]:
-    """The events of all workspaces in order; the log's own events are left out.
+    """The events of all workspaces in order; the logs' own events are left out.
 
     Raises LogDamagedError for a history that no version of this program ever wrote.
     """
-    workspaces: dict[str, Workspace] = {}
+    workspaces: dict[Stream, Workspace] = {}
     for record in records:
         if record.subject == LOG_SUBJECT:
             continue
-        before = workspaces.get(record.subject) or empty(record.subject)
+        stream = stream_of(record)
+        before = workspaces.get(stream) or empty(record.subject)
         event = record.event
         after = evolve(before, Recorded(record.seq, record.time, record.subject, event, record.type))
-        workspaces[record.subject] = after
-        yield Step(record, event, before, after)
+        workspaces[stream] = after
+        yield Step(record, event, before, after, stream)

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from eventlog.audit.stream import Stream
 from eventlog.audit.walk import Step
 from eventlog.history import VERBS
 from eventlog.record import Actor
@@ -37,10 +38,12 @@ class Hand(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{self.user}@{self.host}" + (f" ({self.azure})" if self.azure else "")
 
 
-class Run(msgspec.Struct, kw_only=True):
+class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One time a workspace was up."""
 
     workspace: str
+    writer: str = ""
+    """Name of the log it is from, where many are read together."""
     began: datetime
     """When it was asked for, or first seen."""
     by: Hand
@@ -61,32 +64,44 @@ class _Asked(msgspec.Struct, frozen=True):
     how: str
 
 
+class Runs:
+    """Collects the runs of many workspaces."""
+
+    def __init__(self) -> None:
+        self.found: list[Run] = []
+        """In the order they began."""
+        self._up: dict[Stream, Run] = {}
+        self._asked: dict[Stream, _Asked] = {}
+
+    def step(self, step: Step) -> None:
+        """Take one event into account."""
+        record, event, name = step.record, step.event, step.stream
+        if isinstance(event, e.Intent) and not isinstance(event, e.CommandOpened):
+            self._asked[name] = _Asked(record.time, record.actor, record.correlation, VERBS[type(event)])
+            return
+        came_up = step.after.state is State.RUNNING and step.before.state is not State.RUNNING
+        if came_up and not (name in self._up and isinstance(event, e.Drifted)):
+            # What was up until now was started again after a stop that failed.
+            _end(self._up.pop(name, None), record.time, Hand("start"))
+            run = _begin(step, self._asked.pop(name, None))
+            self._up[name] = run
+            self.found.append(run)
+        elif step.after.state in DOWN and step.before.state not in DOWN:
+            _end(self._up.pop(name, None), record.time, _hand(step, self._asked.pop(name, None)))
+
+
 def runs(steps: Iterable[Step]) -> list[Run]:
     """The runs of all workspaces in the steps, in the order they began."""
-    found: list[Run] = []
-    up: dict[str, Run] = {}
-    asked: dict[str, _Asked] = {}
+    collected = Runs()
     for step in steps:
-        record, event, name = step.record, step.event, step.record.subject
-        if isinstance(event, e.Intent) and not isinstance(event, e.CommandOpened):
-            asked[name] = _Asked(record.time, record.actor, record.correlation, VERBS[type(event)])
-            continue
-        came_up = step.after.state is State.RUNNING and step.before.state is not State.RUNNING
-        if came_up and not (name in up and isinstance(event, e.Drifted)):
-            # What was up until now was started again after a stop that failed.
-            _end(up.pop(name, None), record.time, Hand("start"))
-            run = _begin(step, asked.pop(name, None))
-            up[name] = run
-            found.append(run)
-        elif step.after.state in DOWN and step.before.state not in DOWN:
-            _end(up.pop(name, None), record.time, _hand(step, asked.pop(name, None)))
-    return found
+        collected.step(step)
+    return collected.found
 
 
 def _begin(step: Step, asked: _Asked | None) -> Run:
     hand = _hand(step, asked)
     began = asked.time if asked is not None and hand.user else step.record.time
-    return Run(workspace=step.record.subject, began=began, by=hand)
+    return Run(workspace=step.stream.workspace, writer=step.stream.writer, began=began, by=hand)
 
 
 def _hand(step: Step, asked: _Asked | None) -> Hand:

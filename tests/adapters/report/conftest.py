@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.report.page import Frame, render
+from adapters.report.page import Frame, render, seal_of
 from eventlog import verify
 from eventlog.audit.prices import shipped
 from eventlog.audit.query import Query
@@ -23,7 +23,8 @@ def summary_of(story: Story, query: Query | None = None) -> Summary:
 
 
 def page_of(story: Story) -> str:
-    return render(summary_of(story), verify(story.path), Frame("events.jsonl", NOW, "0.1.0", ["A note."]))
+    seal = seal_of(verify(story.path))
+    return render(summary_of(story), seal, Frame("events.jsonl", NOW, "0.1.0", ["A note."]))
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.report.charts import MOST_COLOURS, MOST_WORKSPACES, OTHERS, SHAPES, cost_colours, drawings, ticks
-from adapters.report.page import seal_of
+from adapters.report.charts import MOST_COLOURS, MOST_WORKSPACES, OTHERS, cost_colours, drawings
+from adapters.report.page import seal_of, seal_of_many
+from adapters.report.svg import SHAPES, ticks
 from eventlog import Verdict
 from eventlog.audit.query import Query
 from statemachine import events as e
@@ -97,7 +98,7 @@ def test_nothing_but_running_workspaces(tmp_path: Path) -> None:
     page = page_of(Story(tmp_path / "events.jsonl").at("2026-11-20T09:00:00").creates("shop"))
     checked(page)
     assert "Nothing failed." in page
-    assert "provisioning from 20 Nov 09:00:00" in page
+    assert "shop: provisioning, running, 20 Nov 09:00 to" in page
 
 
 def test_many_workspaces_stay_readable(tmp_path: Path) -> None:
@@ -111,7 +112,8 @@ def test_many_workspaces_stay_readable(tmp_path: Path) -> None:
     assert (len(colours), colours[-1][0]) == (MOST_COLOURS, OTHERS)
     page = page_of(story)
     checked(page)
-    assert f"The {MOST_WORKSPACES} workspaces" in page
+    assert f"The {MOST_WORKSPACES} in which something happened last" in page
+    assert "How many were up" in page
     # Every cent is in the chart, the small ones among the others.
     drawn = sum(float(amount) for amount in re.findall(r", 2026-11-\d\d: ([\d.]+) USD", drawings(summary)["costs"][0]))
     assert abs(drawn - float(summary.by_day.total.amount)) < 0.01 * MOST_COLOURS * 7
@@ -123,14 +125,14 @@ def test_only_the_time_and_the_workspaces_asked_for(story: Story) -> None:
     summary = summary_of(story, query)
     assert [life.workspace for life in summary.lives] == ["shop"]
     assert [one.code for one in summary.failures] == ["ServiceUnavailable"]
-    assert all(since <= bar.since < bar.until <= until for bar in summary.bars)
+    assert all(since <= bar.since < bar.until <= until for bar in summary.bars["shop"])
     assert {line.day for line in summary.by_day.lines} == {"2026-11-18"}
 
 
 def test_bars_follow_each_other_without_overlap(story: Story) -> None:
     summary = summary_of(story)
-    for life in summary.lives:
-        own = [bar for bar in summary.bars if bar.workspace == life.workspace]
+    assert set(summary.bars) == {"shop", "ml", "nightly", "api"}
+    for own in summary.bars.values():
         assert all(a.until <= b.since for a, b in pairwise(own))
         assert all(bar.since < bar.until <= NOW for bar in own)
 
@@ -160,15 +162,29 @@ def test_ticks_fit_and_lie_inside(span: timedelta, most: int) -> None:
         (Verdict(ok=True, events=3), "good", "Chain whole: 3 events"),
         (Verdict(ok=False, events=2, line=3, reason="line 3 was changed"), "bad", "Chain broken at line 3"),
         (Verdict(ok=False, events=2, line=3, reason="unfinished", torn=7), "good", "Chain whole: 2 events"),
-        (None, "unknown", "Chain not checked"),
     ],
 )
-def test_the_seal(verdict: Verdict | None, seal: str, words: str) -> None:
+def test_the_seal(verdict: Verdict, seal: str, words: str) -> None:
     found = seal_of(verdict)
     assert (found.verdict, found.headline) == (seal, words)
 
 
+def test_the_seal_says_what_is_signed_when_keys_were_given() -> None:
+    verdict = Verdict(ok=True, events=30, signed=20, unsealed=10)
+    assert "signed up to event 20, 10 unsigned at the end" in seal_of(verdict, signed=True).details
+    assert not any("signed" in detail for detail in seal_of(verdict).details)
+
+
+def test_the_seal_of_many_logs_names_each_that_is_broken() -> None:
+    assert seal_of_many([("laptop.ada.1", 30, ""), ("desk.bob.2", 12, "")]).headline == "All 2 chains whole: 42 events"
+    found = seal_of_many([("laptop.ada.1", 30, ""), ("desk.bob.2", 12, "was changed")])
+    assert (found.verdict, found.headline) == ("bad", "1 of 2 chains broken")
+    assert found.details == ("desk.bob.2, event 13: was changed",)
+
+
 def test_the_charts_have_a_shape_for_each_screen(story: Story) -> None:
-    for shapes in drawings(summary_of(story)).values():
+    found = drawings(summary_of(story))
+    assert found.pop("fleet") == []
+    for shapes in found.values():
         assert [re.findall(r'class="pygal-chart (\w+)"', svg) for svg in shapes] == [["wide"], ["narrow"]]
         assert all("<style" not in svg and "<!--" not in svg and "<desc" not in svg for svg in shapes)

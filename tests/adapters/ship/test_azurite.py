@@ -17,6 +17,7 @@ from adapters.ship.blob import Container
 from adapters.ship.local import LocalLog
 from adapters.ship.merge import Merged
 from adapters.ship.place import place
+from adapters.ship.reader import ShippedReader
 from adapters.ship.send import ship
 from adapters.ship.store import MovedError
 from eventlog import Record
@@ -187,19 +188,19 @@ def test_the_command_line_from_shipping_to_sql(
 
 
 def test_records_for_audit_and_what_came_since(container: str, log: Path) -> None:
-    from adapters.cli.ship import records
-
     write(log, b"".join(DATA.splitlines(keepends=True)[:50]))
-    ship(LocalLog(log), store_of(container))
-    first = list(records(container))
+    name = ship(LocalLog(log), store_of(container)).writer
+    reader = ShippedReader(store_of(container))
+    first = list(reader.records())
     assert [record.seq for record in first] == list(range(1, 51))
     assert isinstance(first[0], Record)
-    assert first[0].source.startswith("devpod-provider-aci/")
+    assert first[0].source == f"devpod-provider-aci/{name}"
     write(log, DATA)
     ship(LocalLog(log), store_of(container))
-    assert [record.seq for record in records(container, since_seq=50)] == list(range(51, 61))
-    assert list(records(container, since_seq=60)) == []
-    assert len(list(records(container))) == 60
+    assert [record.seq for record in reader.records()] == list(range(51, 61))
+    assert list(reader.records()) == []
+    assert reader.logs == [(name, 60, "")]
+    assert len(list(ShippedReader(store_of(container)).records())) == 60
 
 
 def test_tampering_in_the_container_is_one_line(

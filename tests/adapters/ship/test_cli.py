@@ -74,7 +74,7 @@ def test_exports_of_a_damaged_log_end_before_the_damage(log: Path, capfdbinary: 
         (["writers"], 2, "--from URL"),
         (["export", "--from", "no-such-file"], 85, "there is no event log"),
         (["export", "--from", "README.md"], 85, "is not an event log"),
-        (["export", "--from", "ftp://x/y"], 64, "not an https address"),
+        (["export", "--from", "ftp://x/y"], 66, "cannot read ftp:// addresses"),
         (["export", "--from", "https://a.blob.core.windows.net/"], 64, "not the address of a container"),
         (["sql", "--from", "no-such-file", "SELECT 1"], 85, "there is no event log"),
         (["export", "--redact", "--key-file", "README.md"], 85, "key"),

@@ -1,0 +1,119 @@
+"""Opening what logs were shipped to, and logs to ship: for the verbs that read, export, and send."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from adapters.cli import audit_source as source
+from adapters.cli.compose import BRISK, PATIENT, azure_settings, log_path
+from adapters.cli.console import debugging, silent, trace
+from statemachine.errors import LogDamagedError
+
+if TYPE_CHECKING:
+    from adapters.ship.blob import Container
+    from adapters.ship.line import Line, Snapshot
+    from adapters.ship.merge import Mark, Merged
+    from adapters.ship.store import Readable
+
+
+def store() -> Readable:
+    """The container or folder that ``--from`` names. Raises OptionError, LogError."""
+    path = source.path()
+    if path is None:
+        return container(source.name(), "--from", PATIENT)
+    from adapters.ship.store import Folder
+
+    return Folder(path)
+
+
+def merged() -> Merged:
+    """The logs of everybody chosen, as they are now. Raises LogError when there are none, ProviderError."""
+    from adapters.ship.merge import Merged
+    from adapters.ship.reader import chooser, none_there
+
+    found = Merged(store(), wants=chooser(source.writers()))
+    if not found.writers:
+        raise none_there(found.store)
+    return found
+
+
+def snapshot() -> Snapshot:
+    """The chosen source as it is now: one log, or many. Raises ProviderError, CallError."""
+    if source.is_shared():
+        return merged()
+    from adapters.ship.local import LocalLog
+
+    source.reader()
+    return LocalLog(source.path() or log_path(os.environ))
+
+
+def named_lines(*, local: bool) -> Iterator[tuple[str, Line]]:
+    """The lines of the chosen source, each with its writer's name; with ``local`` also those of the own log that
+    are not in it. Raises LogError, LogDamagedError when all are read, ProviderError.
+    """
+    from adapters.ship.local import LocalLog
+    from adapters.ship.merge import START
+    from adapters.ship.writer import log_id, writer_of
+
+    damage: list[LogDamagedError] = []
+    marks: dict[str, Mark] = {}
+    if source.is_shared():
+        everybody = merged()
+        yield from whole(everybody.named(), damage)
+        marks = everybody.marks()
+    else:
+        found = snapshot()
+        begin = next(whole(found.lines(), []), None)
+        name = writer_of(begin.raw) if begin else ""
+        yield from ((name, line) for line in whole(found.lines(), damage))
+    if local and source.chosen() is not None:
+        own = LocalLog(log_path(os.environ))
+        first = own.first()
+        if first is not None:
+            name = writer_of(first)
+            mark = marks.get(name, START)
+            yield from ((name, line) for line in own.after(mark.seq, mark.head, log_id(first)))
+    for error in damage:
+        raise error
+
+
+def whole(found: Iterator[Any], damage: list[LogDamagedError]) -> Iterator[Any]:
+    """What is given up to where it is damaged; what was found goes to ``damage`` and not up."""
+    try:
+        yield from found
+    except LogDamagedError as error:
+        damage.append(error)
+
+
+def container(url: str, option: str, patience: float) -> Container:
+    """A container of Azure Blob Storage. Raises OptionError, UnsupportedError without the SDK."""
+    from adapters.azure.transport import TracedTransport, silence_libraries
+    from adapters.azure.trust import trusted
+    from adapters.ship.blob import Container
+    from adapters.ship.place import place
+
+    found = place(url, os.environ, option=option)
+    silence_libraries()
+    transport = TracedTransport(verify=trusted(), trace=tracer())
+    return Container(found, token=_token, transport=transport, patience=patience)
+
+
+def tracer() -> Callable[[str], None] | None:
+    """Where debugging goes; None when nobody asked for it."""
+    return trace if debugging(os.environ) else None
+
+
+def _token() -> Any:
+    """Whoever the options sign in as. A subscription plays no part in storage, so none is asked for."""
+    from adapters.azure.credentials import Credential
+    from adapters.azure.trust import trusted
+    from adapters.devpod import parse
+
+    none = "00000000-0000-0000-0000-000000000000"
+    given = os.environ.get("AZURE_SUBSCRIPTION_ID", "")
+    options = parse({**os.environ, "AZURE_SUBSCRIPTION_ID": given or none}, None)
+    settings = replace(azure_settings(options, tracer() or silent, patience=BRISK), subscription=given)
+    return Credential(settings, verify=trusted())

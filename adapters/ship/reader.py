@@ -1,0 +1,71 @@
+"""Records of everybody who shipped to a place: once, and then, as often as one looks, what came since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from adapters.ship.merge import Mark, Merged, Writer
+from adapters.ship.store import Readable
+from eventlog import Record
+from statemachine.errors import LogDamagedError, LogError
+
+_decode = msgspec.json.Decoder(Record).decode
+
+
+class ShippedReader:
+    """The records of many logs in the order of time, each with its writer's name behind its ``source``.
+
+    A damaged log ends before its first bad line; the others are read on. ``damage`` is what was found.
+    """
+
+    def __init__(self, store: Readable, wants: Callable[[str], bool] = lambda _name: True) -> None:
+        self.damage: list[LogDamagedError] = []
+        self._writers: list[Writer] = []
+        self._store = store
+        self._wants = wants
+        self._marks: dict[str, Mark] = {}
+
+    @property
+    def logs(self) -> list[tuple[str, int, str]]:
+        """The logs that were read: the name of each, its whole events, and what is wrong behind them."""
+        return [(one.name, one.mark.seq, one.damage) for one in self._writers]
+
+    def records(self) -> Iterator[Record]:
+        """What was shipped since the last call. Raises LogError, also where nothing was shipped to; ProviderError."""
+        merged = Merged(self._store, marks=self._marks, wants=self._wants)
+        self._writers = merged.writers
+        if not merged.writers:
+            raise none_there(self._store)
+        try:
+            for writer, line in merged.named():
+                record = _decode(line.raw)
+                yield msgspec.structs.replace(record, source=f"{record.source}/{writer}")
+        except LogDamagedError as error:
+            if str(error) not in map(str, self.damage):
+                self.damage.append(error)
+        finally:
+            self._marks |= merged.marks()
+
+
+def none_there(store: Readable) -> LogError:
+    """The error for a place without logs, or without those that were asked for."""
+    return LogError(
+        f"{store.name} holds no shipped log of a writer that was asked for",
+        remedy="`devpod-provider-aci audit writers --from …` lists those that are there; check the address and --writer.",
+    )
+
+
+def chooser(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a writer is one of those asked for: by ``host.user.log``, ``host.user``, user or log, as a shell does."""
+    wanted = [pattern.lower() for pattern in patterns]
+
+    def wants(name: str) -> bool:
+        lower = name.lower()
+        host_user, _, log = lower.rpartition(".")
+        names = (lower, host_user, log, host_user.rpartition(".")[2])
+        return not wanted or any(fnmatchcase(one, pattern) for one in names for pattern in wanted)
+
+    return wants

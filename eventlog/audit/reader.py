@@ -1,0 +1,108 @@
+"""A log read from its first line, and then, as often as one looks, what came since: where it was is remembered.
+
+Lines are read by their place, across segments that are sealed or compressed meanwhile. The chain is checked on the
+way; damage does not end the reading, for the people of a damaged log need to know what happened more than anybody,
+but it is remembered and named.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from eventlog import layout
+from eventlog.disk import Disk
+from eventlog.pieces import START, Piece, Place, View, open_view
+from eventlog.record import Record
+from eventlog.replay import BROKEN, UNREADABLE, chained
+from statemachine.errors import LogDamagedError
+
+PLACES: Final = 64
+"""Places remembered: an append whose sync fails takes its line back, and the log is then followed from before it."""
+
+REMEDY: Final = "`devpod-provider-aci verify` says more; what is told of later events may not be what was written."
+CUT: Final = "The log was cut, or replaced by another one: begin again."
+
+_decode: Final = msgspec.json.Decoder(Record).decode
+
+
+class LogReader:
+    """One log's records, once and then as they come. ``damage`` is what was found wrong on the way."""
+
+    def __init__(self, path: Path, *, disk: Disk | None = None) -> None:
+        self.path = Path(os.path.realpath(path))
+        self.damage: list[LogDamagedError] = []
+        self._disk = disk or Disk()
+        self._places = deque([START], PLACES)
+        self._size: object = None
+        self._whole = 0
+
+    @property
+    def logs(self) -> list[tuple[str, int, str]]:
+        """The log that was read: its name, its whole events, and what is wrong behind them."""
+        return [(str(self.path), self._whole, str(self.damage[0]) if self.damage else "")]
+
+    def records(self) -> Iterator[Record]:
+        """The records behind the last one that was read. Raises LogError, LogDamagedError for what is no record."""
+        if self._places[-1] != START and self._looked() == self._size:
+            return
+        # Before anything is read: what is appended meanwhile is then seen as a change.
+        self._size = self._looked()
+        with open_view(self._disk, self.path) as view:
+            for piece, start in self._behind(view):
+                yield from self._of_piece(view, piece, start)
+
+    def _behind(self, view: View) -> Iterator[tuple[Piece, int]]:
+        """The pieces behind the latest place that the log still has."""
+        if self._places[-1] == START:
+            return iter([(piece, 0) for piece in view.pieces])
+        while self._places:
+            found = view.behind(self._places[-1])
+            if found is not None and self._places[-1] != START:
+                return found
+            self._places.pop()
+        self._places.append(START)
+        raise LogDamagedError(f"{self.path} is not the log any more that was followed", remedy=CUT)
+
+    def _of_piece(self, view: View, piece: Piece, start: int) -> Iterator[Record]:
+        head = self._places[-1].head
+        for at, data in piece.blocks(start):
+            lines = layout.lines_of(data)
+            if not self.damage:
+                begins = piece is view.pieces[0] and at == 0 and piece.base > 0
+                head, good = chained(lines, head, first=begins)
+                self._whole += good
+                if not head:
+                    self.damage.append(_named(piece, _offset(at, lines, good)))
+            for index, line in enumerate(lines):
+                try:
+                    record = _decode(line)
+                except UNREADABLE as error:
+                    if self.damage:
+                        raise self.damage[0] from error
+                    raise piece.damaged(_offset(at, lines, index), f"is not a record: {error}") from error
+                yield record
+            self._places.append(Place(piece.base, at + len(data), layout.hash_in(lines[-1][:-1])))
+
+    def _looked(self) -> object:
+        """What changes with every append, for the price of one call."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _offset(at: int, lines: list[bytes], index: int) -> int:
+    """Where line number ``index`` (from 0) of a block at ``at`` begins."""
+    return at + sum(map(len, lines[:index]))
+
+
+def _named(piece: Piece, offset: int) -> LogDamagedError:
+    error = piece.damaged(offset, BROKEN)
+    return LogDamagedError(error.message, remedy=REMEDY)

@@ -1,0 +1,48 @@
+"""Whose workspace: in logs of many people read together, two workspaces of one name are two workspaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from eventlog.record import Record
+
+
+class Stream(NamedTuple):
+    """One workspace's events in one log."""
+
+    writer: str
+    """Name of the log they are from, where many are read together; empty where there is one."""
+    workspace: str
+
+
+def writer_of(record: Record) -> str:
+    """The log a record is from: what reads many of them puts its name behind the record's source."""
+    return record.source.partition("/")[2]
+
+
+def stream_of(record: Record) -> Stream:
+    """The stream a record belongs to."""
+    return Stream(writer_of(record), record.subject)
+
+
+def labels(streams: Iterable[Stream]) -> dict[Stream, str]:
+    """What to call each: by its workspace alone, and with its writer where another one has that name.
+
+    ``shop``; ``shop (laptop.ada)``; and where even that is said twice, the writer's whole name.
+    """
+    by_name: dict[str, set[Stream]] = {}
+    for one in streams:
+        by_name.setdefault(one.workspace, set()).add(one)
+    found: dict[Stream, str] = {}
+    for name, same in by_name.items():
+        shown = [short(one.writer) for one in same]
+        for one in same:
+            writer = short(one.writer) if shown.count(short(one.writer)) == 1 else one.writer
+            found[one] = name if len(same) == 1 else f"{name} ({writer or 'this log'})"
+    return found
+
+
+def short(writer: str) -> str:
+    """``host.user`` of ``host.user.log``."""
+    return writer.rpartition(".")[0] or writer

@@ -1,0 +1,72 @@
+"""A program on a terminal of so many columns, as a person would see it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def _own() -> None:
+    """Make standard input the terminal whose keys send signals."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+class Terminal:
+    """What a program on a terminal prints, and what it is told."""
+
+    def __init__(self, process: subprocess.Popen[bytes], master: int) -> None:
+        self.process = process
+        self._master = master
+        self.seen = ""
+
+    def type(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def until(self, words: str, count: int = 1, seconds: float = 20) -> str:
+        """Everything printed by the time some words have been there so often."""
+        until = time.monotonic() + seconds
+        while self.seen.count(words) < count:
+            assert time.monotonic() < until, self.seen
+            assert self._read(), self.seen
+        return self.seen
+
+    def end(self) -> str:
+        """Everything printed, when the program has ended."""
+        while self._read():
+            pass
+        self.process.wait(20)
+        return self.seen
+
+    def _read(self) -> bool:
+        try:
+            data = os.read(self._master, 65_536)
+        except OSError:
+            return False
+        self.seen += data.decode().replace("\r\n", "\n")
+        return bool(data)
+
+
+@contextmanager
+def on_terminal(command: Sequence[str], env: Mapping[str, str], cwd: Path, columns: int = 80) -> Iterator[Terminal]:
+    """Start a program with a terminal for all three of its streams."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, env=env, cwd=cwd, start_new_session=True, preexec_fn=_own
+    )
+    os.close(slave)
+    try:
+        yield Terminal(process, master)
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        process.wait(20)
+        os.close(master)
