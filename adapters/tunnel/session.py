@@ -27,6 +27,9 @@ from statemachine.errors import (
     TunnelUnreachableError,
 )
 
+INTRUDER: Final = (
+    "See that no process in the container writes to its terminals; stopping and starting the workspace ends them all."
+)
 TICK: Final = 0.1
 SETTLE: Final = 0.7
 FIRST_CUTS: Final = 8
@@ -219,7 +222,7 @@ class Session:
         self._part(malformed=malformed, too_long=too_long)
         self._on_event(f"link broken: {why}")
         if self.link.hopeless:
-            self._lose(TunnelError(f"the container's end does not speak the tunnel's protocol: {why}"))
+            self._lose(TunnelError(f"the container's end does not speak the tunnel's protocol: {why}", remedy=INTRUDER))
             return
         self._try_again(TunnelLostError(why))
 
