@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,13 +53,18 @@ def add_programs(root: Path, programs: Iterable[str], folder: str = "bin") -> Pa
         if found is None:
             pytest.skip(f"needs {name}")
         shutil.copy(Path(found).resolve(), root / folder / name)
-        listed = subprocess.run(["ldd", found], capture_output=True, text=True, check=False).stdout
-        for library in re.findall(r"(/\S+)", listed):
+        for library in _libraries(found):
             place = root / library.lstrip("/")
             if not place.exists():
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(Path(library).resolve(), place)
     return root
+
+
+@cache
+def _libraries(program: str) -> list[str]:
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+    return re.findall(r"(/\S+)", listed)
 
 
 def link_shell(root: Path, program: str) -> Path:
