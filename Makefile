@@ -12,9 +12,11 @@ demo: $(READY)
 test: $(READY) test-packages
 	$(BIN)/python -m pytest -n 4 --dist loadfile
 
-# 64 processes, 100,000 events, minutes of drops: what takes too long for every run.
+# 64 processes, 100,000 events, minutes of drops, Debian from its own tools: what takes too long for every run.
+test-slow: export ACI_SLOW_TESTS = 1
+test-slow: export TUNNEL_SOAK = 1
 test-slow: $(READY) test-packages
-	ACI_SLOW_TESTS=1 TUNNEL_SOAK=1 $(BIN)/python -m pytest tests/eventlog tests/adapters/tunnel
+	$(BIN)/python -m pytest tests/eventlog tests/adapters/tunnel tests/e2e/test_images.py
 
 check: $(READY)
 	$(BIN)/ruff check .

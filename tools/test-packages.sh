@@ -8,6 +8,7 @@ command -v busybox >/dev/null 2>&1 || missing="$missing busybox-static"
 command -v zsh >/dev/null 2>&1 || missing="$missing zsh"
 command -v mksh >/dev/null 2>&1 || missing="$missing mksh"
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+[ -z "${ACI_SLOW_TESTS:-}" ] || command -v debootstrap >/dev/null 2>&1 || missing="$missing debootstrap"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     export DEBIAN_FRONTEND=noninteractive
