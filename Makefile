@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow check bench bench-eventlog bench-tunnel bench-upload bench-ship fuzz dist helper manifests docs format clean test-packages
+.PHONY: demo test test-slow check bench bench-eventlog bench-tunnel bench-upload bench-armour bench-ship fuzz dist helper manifests docs format clean test-packages
 
 demo: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/devpod-provider-aci-emulator run -- sh tools/demo.sh
@@ -36,6 +36,9 @@ bench-tunnel: $(READY) helper
 
 bench-upload: $(READY) helper
 	$(BIN)/python -m tools.bench_upload
+
+bench-armour: $(READY) helper
+	$(BIN)/python -m tools.bench_armour
 
 bench-ship: $(READY)
 	$(BIN)/python -m tools.bench_ship

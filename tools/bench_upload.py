@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import os
 import shutil
 import statistics
@@ -34,11 +35,10 @@ def binary() -> Path:
     for name in ("/opt/devpod/devpod", shutil.which("devpod")):
         if name and Path(name).is_file():
             return Path(name)
-    try:
-        import ziglang
-    except ImportError:
+    compiler = importlib.util.find_spec("ziglang")
+    if compiler is None or compiler.origin is None:
         return Path(sys.executable).resolve()
-    return Path(ziglang.__file__).parent / "zig"
+    return Path(compiler.origin).parent / "zig"
 
 
 def environment(azure: Running, folder: Path, way: str) -> dict[str, str]:
@@ -101,7 +101,7 @@ def compare(envs: dict[str, dict[str, str]], data: bytes, rounds: int) -> dict[s
 
 def measure(link: dict[str, object], contents: dict[str, bytes], rounds: int) -> dict[tuple[str, str], float]:
     """MiB/s by what is uploaded and how, over one kind of line."""
-    found = {}
+    found: dict[tuple[str, str], float] = {}
     with (
         tempfile.TemporaryDirectory(prefix="dpaci-") as name,
         running_emulator("fast", exec={"cap": 20}, link=link) as azure,
