@@ -183,7 +183,7 @@ class Link:
         """Whether one channel after the other has failed in a way that another will not mend."""
         return self.learned.strikes >= STRIKES_MOST or (not self._known and self.learned.unfinished >= STRIKES_MOST)
 
-    def feed(self, data: bytes | bytearray) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Take what came in; raises MalformedError (drop the channel) or TunnelError (give up)."""
         self._heard = time.monotonic()
         for event in self._parser.feed(data):

@@ -55,7 +55,7 @@ class Parser:
         self._buffer = bytearray()
         self._plain = bytearray()  # of an escaped packet: what has been decoded
 
-    def feed(self, data: bytes | bytearray) -> Iterator[Event]:
+    def feed(self, data: bytes | memoryview) -> Iterator[Event]:
         """The events these bytes complete. Consume them all before feeding more."""
         self._buffer += data
         at = 0

@@ -96,8 +96,8 @@ class Session:
         channel = self._channel
         if channel is not None:
             channel.flush()
-            if channel.pending:
-                self._readable(select.POLLIN)
+            if channel.closed is not None:
+                self._readable(select.POLLHUP)
         # After the flush: it is what makes room for more input.
         for stream in list(self.streams.values()):
             stream.update()
@@ -188,7 +188,7 @@ class Session:
             self._attempt = 0
             self._patience = self._tuning.resume
 
-    def _feed(self, received: list[bytes | bytearray]) -> None:
+    def _feed(self, received: list[memoryview]) -> None:
         # Terminals give small pieces: a packet is looked for once, not once for each.
         if received:
             self.link.feed(received[0] if len(received) == 1 else b"".join(received))

@@ -172,15 +172,11 @@ def test_a_command_that_streams_when_its_holder_dies_ends_at_once_and_did_not_ru
 
 def test_nothing_leaves_before_the_client_was_told(monkeypatch):
     """What a holder relies on: a channel keeps what it is given until it is flushed."""
-    from websockets.client import ClientProtocol
-    from websockets.protocol import State
-    from websockets.uri import parse_uri
-
     from adapters.tunnel.websocket import Channel
+    from adapters.tunnel.wire import Wire
 
     ours, theirs = socket.socketpair()
-    protocol = ClientProtocol(parse_uri("wss://host/"), state=State.OPEN)
-    channel = Channel(ours, protocol)
+    channel = Channel(Wire(ours))
     theirs.settimeout(0.05)
     channel.send(b"order", 100)
     with pytest.raises(TimeoutError):
