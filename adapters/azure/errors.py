@@ -139,6 +139,12 @@ def network_error(fault: Fault, doing: str, host: str) -> ProviderError:
 
 _REASONS: Final = (
     (
+        re.compile(r"tunnel connection failed: 407", re.IGNORECASE),
+        "the proxy wants a name and a password in HTTPS_PROXY",
+    ),
+    (re.compile(r"tunnel connection failed: \d", re.IGNORECASE), "the proxy refused"),
+    (re.compile(r"(unable to|cannot) connect to proxy", re.IGNORECASE), "the proxy cannot be reached"),
+    (
         re.compile(r"name resolution|resolve|getaddrinfo|nodename nor servname", re.IGNORECASE),
         "its name cannot be resolved",
     ),

@@ -25,7 +25,7 @@ from adapters.azure.errors import error_for
 from adapters.azure.fault import Fault, Kind, fault_of, retry_after
 from adapters.azure.settings import AzureSettings
 from adapters.azure.transport import TracedTransport, silence_libraries
-from adapters.azure.trust import trusted
+from adapters.azure.trust import check_proxies, trusted
 from statemachine.errors import AzureError, GroupMissingError, ProviderError
 from statemachine.events import GroupRef, Receipt
 from statemachine.secret import Secret
@@ -96,6 +96,7 @@ class Session:
 
     def __init__(self, settings: AzureSettings) -> None:
         silence_libraries()
+        check_proxies()
         verify = trusted()
         self.settings = settings
         self.host = urlsplit(settings.manager_url).hostname or ""

@@ -1,4 +1,4 @@
-"""Which certificates are trusted: one answer for tokens, Resource Manager and anything else over TLS."""
+"""The way to Azure: which certificates are trusted, and whether there is a proxy that can be used."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from statemachine.errors import OptionError
 
@@ -24,3 +25,32 @@ def trusted(environ: Mapping[str, str] | None = None) -> bool | str:
                 )
             return path
     return True
+
+
+PROXIES: Final = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+
+
+def check_proxies(environ: Mapping[str, str] | None = None) -> None:
+    """Raise OptionError for a proxy's address that is none.
+
+    The libraries below us would quote it in their errors, and there may be a password in it.
+    """
+    values = os.environ if environ is None else environ
+    for variable in PROXIES:
+        address = values.get(variable, "")
+        try:
+            parts = urlsplit(address if "://" in address else f"//{address}")
+            # A character of a password that ought to be escaped makes a path of its rest.
+            fine = (
+                bool(parts.hostname)
+                and parts.port != 0
+                and not (parts.path.strip("/") or parts.query or parts.fragment)
+            )
+        except ValueError:
+            fine = False
+        if address and not fine:
+            raise OptionError(
+                variable,
+                "is not the address of a proxy",
+                remedy="Write it as http://host:port or http://name:password@host:port, with %40 for an @ in it.",
+            ) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.azure import AzureSettings
-from adapters.azure.trust import trusted
+from adapters.azure.trust import check_proxies, trusted
 from emulator.testing import Running
 from statemachine.errors import OptionError, UnavailableError
 from statemachine.events import GroupRef
@@ -80,3 +80,27 @@ def test_an_operation_elsewhere_gets_no_token(line, clean: Running) -> None:
     assert session.operation("https://elsewhere.invalid/operations/1") is None
     assert session.operation(clean.url.replace("https", "http")) is None
     session.close()
+
+
+@pytest.mark.parametrize(
+    "address", ["", "host", "host:3128", "http://name:p%40ss@host:3128/", "socks5h://host:1", "http://[::1]:8"]
+)
+def test_a_proxy_may_be_written_in_many_ways(address: str) -> None:
+    check_proxies({"HTTPS_PROXY": address})
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://name:p@ss/word@host:bad",
+        "http://name:p#ss@host",
+        "http://host:99999",
+        "http://name:secret@[::1",
+        "http://name:secret@",
+    ],
+)
+def test_a_proxy_that_is_none_is_told_without_its_password(address: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        check_proxies({"all_proxy": address})
+    assert caught.value.message == "option all_proxy: is not the address of a proxy"
+    assert caught.value.__suppress_context__
