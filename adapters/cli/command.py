@@ -130,7 +130,11 @@ def _through_tunnel(current: Session, workspace: Workspace, text: str, user: str
         stderr=2,
         ca_file=ca_file(current.environ),
         on_event=current.trace,
-        tuning=Tuning(compress=current.settings.tunnel_compression),
+        # To the container we look the same killed as cut off, and nobody comes after us to tell the difference.
+        tuning=Tuning(
+            resume=min(Tuning.resume, current.settings.tunnel_resume),
+            compress=current.settings.tunnel_compression,
+        ),
     )
 
 

@@ -36,7 +36,11 @@ def tunnel_holder(socket: Path) -> None:
         Opener(current.groups, group),
         idle_seconds=current.settings.tunnel_idle,
         ca_file=ca_file(current.environ),
-        tuning=replace(HOLDER_TUNING, compress=current.settings.tunnel_compression),
+        tuning=replace(
+            HOLDER_TUNING,
+            resume=current.settings.tunnel_resume,
+            compress=current.settings.tunnel_compression,
+        ),
         answer=answering(group, look),
     )
     holder_ended(socket)

@@ -377,6 +377,17 @@ TABLE: Final[tuple[Option, ...]] = (
         expected="a duration like 10m, or 0",
     ),
     Option(
+        name="ACI_TUNNEL_RESUME",
+        group=PROVIDER,
+        kind="duration",
+        description="How long a command outlives a broken connection: until then it is resumed, then it is hung up and "
+        "ends with exit status 95. Without a kept connection (ACI_TUNNEL_IDLE 0) at most 10 seconds.",
+        default="5m",
+        suggestions=("1m", "5m", "1h"),
+        check=v.up_to_a_day,
+        expected="a duration from 1s to 24h, like 5m",
+    ),
+    Option(
         name="ACI_TUNNEL_COMPRESSION",
         group=PROVIDER,
         kind="boolean",

@@ -82,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     operation_timeout: float
     tunnel_idle: float
     """0 keeps no connection."""
+    tunnel_resume: float
+    """How long both ends keep what broke."""
     tunnel_compression: bool
     event_log: str
     """Empty for the default place."""
@@ -140,6 +142,7 @@ def parse(environ: Mapping[str, str], mode: Mode | None) -> Settings:
         inject_docker_credentials=v.boolean(texts["INJECT_DOCKER_CREDENTIALS"]),
         operation_timeout=v.duration(texts["ACI_OPERATION_TIMEOUT"]),
         tunnel_idle=v.duration(texts["ACI_TUNNEL_IDLE"]),
+        tunnel_resume=v.up_to_a_day(texts["ACI_TUNNEL_RESUME"]),
         tunnel_compression=v.boolean(texts["ACI_TUNNEL_COMPRESSION"]),
         event_log=texts["ACI_EVENT_LOG"],
     )

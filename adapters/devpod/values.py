@@ -45,6 +45,14 @@ def at_least_a_second(text: str) -> float:
     return seconds
 
 
+def up_to_a_day(text: str) -> float:
+    """A duration of at least a second that nobody has to wait out for days."""
+    seconds = at_least_a_second(text)
+    if seconds > 24 * 3600:
+        raise ValueError("is longer than a day")
+    return seconds
+
+
 def inactivity(text: str) -> float:
     """Zero, or a duration that DevPod's inactivity check, which looks once a minute, can tell from zero."""
     seconds = duration(text)

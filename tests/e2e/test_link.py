@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import time
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from emulator.testing import Running
+from tests.connect_proxy import connect_proxy
 from tests.e2e.provider import Provider, eventually
 
 
@@ -113,3 +117,80 @@ def test_a_holder_killed_while_a_command_streams(machine: Provider) -> None:
     assert eventually(lambda: machine.shell(f"kill -0 {pid} 2>/dev/null || echo gone").stdout == b"gone\n")
     closed = [event["data"] for event in machine.events() if event["type"] == "CommandClosed"]
     assert closed[1]["reason"] == "failed"
+
+
+PASSWORD = "s3cr3t@proxy"
+BASIC = b64encode(f"name:{PASSWORD}".encode()).decode()
+
+
+def test_everything_goes_through_a_proxy_and_its_password_goes_nowhere_else(machine: Provider, azure: Running) -> None:
+    with connect_proxy(password=BASIC) as proxy:
+        behind = machine.with_env(
+            HTTPS_PROXY=f"http://name:{PASSWORD.replace('@', '%40')}@127.0.0.1:{proxy.port}", DEVPOD_DEBUG="true"
+        )
+        said = b""
+        for verb in (["create"], ["command"], ["status"], ["command"]):
+            answer = behind.call(*verb, COMMAND="echo through")
+            assert answer.returncode == 0, answer.stderr
+            said += answer.stdout + answer.stderr
+        proxy.asked[:] = [line.split()[1] for line in proxy.asked]
+        (other,) = set(proxy.asked) - {urlsplit(azure.url).netloc}
+        assert proxy.asked.count(other) == 1, "one exec session, and nothing beside the proxy"
+        count = len(proxy.asked)
+        assert behind.status() == "Running"
+        assert len(proxy.asked) == count, "the holder's connection serves the poll"
+        files = b"".join(path.read_bytes() for path in machine.home.rglob("*") if path.is_file())
+        for secret in (PASSWORD, PASSWORD.replace("@", "%40"), BASIC):
+            assert secret.encode() not in said + files
+
+
+def test_a_proxy_that_blocks_only_the_exec_port_is_named(machine: Provider, azure: Running) -> None:
+    machine.ok("create")
+    arm = urlsplit(azure.url).port
+    with connect_proxy(blocked=lambda port: port != arm) as proxy:
+        behind = machine.with_env(HTTPS_PROXY=f"http://name:{PASSWORD.replace('@', '%40')}@127.0.0.1:{proxy.port}")
+        for idle in ("10m", "0"):
+            answer = behind.call("command", COMMAND="true", ACI_TUNNEL_IDLE=idle)
+            assert answer.returncode == 91
+            (line,) = answer.stderr.decode().splitlines()
+            assert f"the proxy 127.0.0.1:{proxy.port} does not connect to the container's exec endpoint" in line
+            assert "Ask your network team to allow CONNECT to port" in line
+        behind.ok("status")
+    for address, status, words in (
+        (f"http://127.0.0.1:{proxy.port}", 79, "the proxy cannot be reached"),
+        ("http://name:s3cr3t/x@host:bad", 64, "option HTTPS_PROXY: is not the address of a proxy"),
+    ):
+        answer = behind.call("status", HTTPS_PROXY=address)
+        assert (answer.returncode, words in answer.stderr.decode()) == (status, True)
+        assert b"s3cr3t" not in answer.stderr
+
+
+def test_past_the_proxy_where_no_proxy_says_so(machine: Provider, azure: Running) -> None:
+    host = str(urlsplit(azure.url).hostname)
+    with connect_proxy(blocked=lambda _: True) as proxy:
+        past = machine.with_env(HTTPS_PROXY=f"http://127.0.0.1:{proxy.port}", NO_PROXY=host)
+        past.ok("create")
+        assert past.shell("echo past").stdout == b"past\n"
+        assert proxy.asked == []
+
+
+def test_both_ends_give_up_when_the_time_set_is_over(machine: Provider, azure: Running) -> None:
+    machine.ok("create")
+    note = f"/tmp/hung-up-{group_of(machine)}"
+    brief = machine.with_env(ACI_TUNNEL_RESUME="2s")
+    command = f"exec 2>/dev/null; trap 'echo hung up >{note}; exit' HUP; echo began; while :; do sleep 0.1; done"
+    running = brief.start("command", COMMAND=command)
+    assert running.stdout is not None
+    assert running.stdout.readline() == b"began\n"
+    azure.control.exec_options(blocked="refused")
+    try:
+        began = time.monotonic()
+        azure.control.call("POST", "sessions/cut", {})
+        _, said = running.communicate(timeout=30)
+        assert 1 < time.monotonic() - began < 10
+    finally:
+        azure.control.exec_options(blocked="")
+    assert running.returncode == 95
+    (line,) = said.decode().splitlines()
+    assert "the session broke and was not resumed within" in line
+    assert eventually(lambda: machine.shell(f"cat {note}").stdout == b"hung up\n")

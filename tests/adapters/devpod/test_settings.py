@@ -63,6 +63,7 @@ def test_defaults() -> None:
     assert found.ports == ()
     assert found.inactivity_timeout == 0
     assert found.tunnel_idle == 600
+    assert found.tunnel_resume == 300
     assert found.tunnel_compression is True
     assert found.resource_manager_url == "https://management.azure.com"
     assert found.authority_host == "https://login.microsoftonline.com"
@@ -102,6 +103,7 @@ ACCEPTED = {
     "INJECT_GIT_CREDENTIALS": ("true", "false"),
     "ACI_OPERATION_TIMEOUT": ("1s", "1h30m", "90s", "1.5h", "1500ms"),
     "ACI_TUNNEL_IDLE": ("0", "0s", "10m"),
+    "ACI_TUNNEL_RESUME": ("1s", "5m", "24h"),
     "ACI_TUNNEL_COMPRESSION": ("true", "false"),
     "ACI_EVENT_LOG": ("/var/log/aci.jsonl", "C:\\logs\\aci.jsonl"),
     "AZURE_AUTHORITY_HOST": ("login.microsoftonline.us", "https://localhost:8443/"),
@@ -131,6 +133,7 @@ REFUSED = {
     "INJECT_GIT_CREDENTIALS": ("TRUE", "1", "yes"),
     "ACI_OPERATION_TIMEOUT": ("0", "10", "10 m", "-1m", "m", "1d", "500ms"),
     "ACI_TUNNEL_IDLE": ("ten", "-1s"),
+    "ACI_TUNNEL_RESUME": ("0", "999ms", "25h", "forever"),
     "ACI_TUNNEL_COMPRESSION": ("no", "0"),
     "INACTIVITY_TIMEOUT": ("30", "59s"),
     "ACI_EVENT_LOG": ("a\nb",),
