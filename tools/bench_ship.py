@@ -109,7 +109,11 @@ def exporting(folder: Path) -> Rows:
     little = timed(lambda: count(FORMATS["jsonl"](some, Redactor(b"k" * 32, few), 0)))
     events = best(lambda: count(FORMATS["cloudevents"](some, None, 0)))
     otlp = best(lambda: [export_request(items(some[at : at + 512], None), observed=0) for at in range(0, 20_000, 512)])
-    sql = timed(lambda: list(query((("w", line) for line in lines), "SELECT actor.user, count(*) FROM events GROUP BY ALL").rows()))
+    sql = timed(
+        lambda: list(
+            query((("w", line) for line in lines), "SELECT actor.user, count(*) FROM events GROUP BY ALL").rows()
+        )
+    )
     return [
         ("export_jsonl", "export as it is", len(some) / plain, "events/s"),
         ("export_names", f"learn {len(names):,} names", learnt, "s"),

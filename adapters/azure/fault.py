@@ -41,7 +41,7 @@ MESSAGES: Final = (
     (re.compile(r"container group .*\bis (already )?stopped", re.IGNORECASE), "ContainerGroupStopped"),
     (re.compile(r"DNS name label .* not available", re.IGNORECASE), "DnsNameLabelNotAvailable"),
     (re.compile(r"image .* is not accessible", re.IGNORECASE), "InaccessibleImage"),
-    (re.compile(r"resource is not available in the location", re.IGNORECASE), "InsufficientCapacity"),
+    (re.compile(r"resource\b.{0,80} is not available in the location", re.IGNORECASE), "InsufficientCapacity"),
     (re.compile(r"quota .* exceeded in region", re.IGNORECASE), "ContainerGroupQuotaReached"),
 )
 """Azure's code for these is not certain (an InternalServerError was seen for a DNS label in use); its words are."""

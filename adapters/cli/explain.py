@@ -17,14 +17,16 @@ from adapters.cli import audit_source as source
 def explain(*, workspace: str, as_json: bool) -> None:
     """Explain the last failure of WORKSPACE: cause, Azure's code, what was tried, what to do next."""
     from eventlog.audit.explain import explain as explained
+    from eventlog.audit.explain import nothing_failed
     from eventlog.audit.operations import operations
     from eventlog.audit.walk import walk
 
     records = source.of_workspace(workspace)
     steps = list(walk(records))
-    found = explained(workspace, steps, operations(records))
+    found_operations = operations(records)
+    found = explained(workspace, steps, found_operations)
     if found is None:
-        click.echo(f"nothing of workspace {workspace} failed; it is {steps[-1].after.state}", err=True)
+        click.echo(nothing_failed(workspace, steps[-1].after.state, found_operations), err=True)
     elif as_json:
         import msgspec
 

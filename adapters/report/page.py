@@ -151,5 +151,5 @@ def hours(seconds: float) -> str:
 
 def _entry(one: Operation) -> str:
     """What to do about a failure, from the catalogue."""
-    entry = entry_for(one.code, one.error)
+    entry = entry_for(one.code, one.error, one.detail)
     return entry.remedy if entry else ""

@@ -8,7 +8,9 @@ from typing import Final
 
 import msgspec
 
-from eventlog.audit.catalogue import Retry, entry_for
+from eventlog.audit.catalogue import entry_for
+from eventlog.audit.codes_service import EXITS
+from eventlog.audit.entry import Retry
 from eventlog.audit.operations import Operation
 from eventlog.audit.story import spec, told
 from eventlog.audit.walk import Step
@@ -23,7 +25,7 @@ ENDED_BY_ITSELF: Final = (e.Exited, e.Evicted, e.Vanished)
 OBSERVED: Final = {
     "Exited": (
         "The container's main process ended, or the platform restarted the container",
-        "Read `devpod-provider-aci logs`, then `devpod up`. Exit status 137 mostly means too little ACI_MEMORY_GB.",
+        "Read `devpod-provider-aci logs`, then `devpod up`.",
     ),
     "Evicted": (
         "Azure moved the container to another machine, for maintenance or because somebody else needed the place",
@@ -61,6 +63,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     tried: str = ""
     since: str = ""
     """What became of it later."""
+    mended: bool = False
+    """Whether the same succeeded since."""
     remedy: str
     retry: str = ""
 
@@ -69,14 +73,20 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         """All of it, to read."""
         parts = [
             self.happened,
-            f"Azure said: {self.said}" if self.said else "",
+            f"{'Azure said' if self.http_status or self.request_id else 'The error'}: {self.said}" if self.said else "",
             f"Cause: {self.cause}.",
             self.tried,
             self.since,
-            f"What to do: {self.remedy}" if self.remedy else "",
-            AGAIN[Retry(self.retry)] if self.retry else "",
+            *self._advice(),
         ]
         return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part)
+
+    def _advice(self) -> list[str]:
+        if not self.remedy:
+            return []
+        if self.mended:
+            return [f"There is nothing to do now; should it come back: {self.remedy}"]
+        return [f"What to do: {self.remedy}", AGAIN[Retry(self.retry)] if self.retry else ""]
 
 
 def explain(workspace: str, steps: Sequence[Step], operations: Sequence[Operation]) -> Explanation | None:
@@ -88,6 +98,18 @@ def explain(workspace: str, steps: Sequence[Step], operations: Sequence[Operatio
     if failure is None:
         return _observed(workspace, step, operations)
     return _failed(workspace, step, failure, steps, operations)
+
+
+def nothing_failed(workspace: str, state: State, operations: Sequence[Operation]) -> str:
+    """A sentence for a workspace without a failure: how it stands, and what nobody saw the end of."""
+    said = f"nothing of workspace {workspace} failed; it is {state}"
+    last = next((one for one in reversed(operations) if one.outcome is not Ended.SEEN), None)
+    if last is None or last.outcome not in (Ended.OPEN, Ended.ABANDONED):
+        return said
+    asked = f"{last.who} asked to {_asked(last.verb)} it at {_time(last.time)}"
+    if last.outcome is Ended.OPEN:
+        return f"{said}; {asked}, and that has not ended, or its process was killed: `devpod status` finds out"
+    return f"{said}; {asked}, and its process ended before the outcome was known"
 
 
 def is_trouble(step: Step) -> bool:
@@ -106,7 +128,7 @@ def _failed(
 ) -> Explanation:
     record = step.record
     mine = next((one for one in operations if one.closed == record.seq), None)
-    entry = entry_for(failure.code, failure.error)
+    entry = entry_for(failure.code, failure.error, failure.message)
     facts = _facts(failure)
     numbers = f" ({', '.join(facts)})" if facts else ""
     if mine is None:
@@ -129,6 +151,7 @@ def _failed(
         cause=entry.cause if entry else f"{failure.code or failure.error} is not in the catalogue of known errors",
         tried=_tried(mine, operations),
         since=_since(record.seq, steps, operations),
+        mended=_mended(record.seq, mine.verb if mine else "", operations),
         remedy=entry.remedy if entry else "Search for the code, and give Azure support the request id.",
         retry=entry.retry if entry else "",
     )
@@ -138,6 +161,8 @@ def _observed(workspace: str, step: Step, operations: Sequence[Operation]) -> Ex
     record = step.record
     words = told(step.event, step.before)
     cause, remedy = OBSERVED[record.type]
+    if isinstance(step.event, e.Exited) and step.event.exit_code in EXITS:
+        cause, remedy = EXITS[step.event.exit_code]
     return Explanation(
         workspace=workspace,
         seq=record.seq,
@@ -147,6 +172,7 @@ def _observed(workspace: str, step: Step, operations: Sequence[Operation]) -> Ex
         request_id=words.request_id,
         cause=cause,
         since=_since(record.seq, [], operations),
+        mended=_mended(record.seq, "start", operations),
         remedy=remedy,
     )
 
@@ -177,6 +203,22 @@ def _since(seq: int, steps: Sequence[Step], operations: Sequence[Operation]) -> 
     good = next((one for one in reversed(later) if one.outcome is Ended.OK), None)
     shown = good or last
     return f"Since then, at {_time(shown.time)}, {shown.who} asked to {_asked(shown.verb)} it: {shown.outcome}."
+
+
+def _mended(seq: int, verb: str, operations: Sequence[Operation]) -> bool:
+    """Whether what failed would succeed now: the same was done since, or something that needs it."""
+    proofs = PROOFS.get(verb, frozenset())
+    return any(one.seq > seq and one.outcome is Ended.OK and one.verb in proofs for one in operations)
+
+
+PROOFS: Final = {
+    "create": frozenset({"create", "start", "command", "delete"}),
+    "start": frozenset({"create", "start", "command", "delete"}),
+    "stop": frozenset({"stop", "delete"}),
+    "delete": frozenset({"delete"}),
+    "command": frozenset({"command"}),
+}
+"""Which operations, done since, show that what failed is over."""
 
 
 def _facts(failure: e.Failure) -> list[str]:

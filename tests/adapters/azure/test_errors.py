@@ -50,6 +50,8 @@ RECORDED = [
     (409, "RegistryErrorResponse", "An error response is received from the Docker registry.", "Image"),
     (400, "ImageOsTypeNotMatchContainerGroup", "OS type mismatch", "Image"),
     (409, "ServiceUnavailable", "The requested resource is not available in the location 'L'", "Capacity"),
+    (400, "Conflict", "The requested resource with '4' CPU is not available in the location 'L'", "Capacity"),
+    (409, "ServiceUnavailable", "container group quota 'ContainerGroups' exceeded in region 'R'.", "Quota"),
     (503, "ServiceUnavailable", "Try later", "Unavailable"),
     (400, "ContainerGroupQuotaReached", "container group quota 'StandardCores' exceeded in region 'R'.", "Quota"),
     (400, "DnsNameLabelNotAvailable", "The DNS name label 'l' in container group 'g' not available.", "NameRefused"),

@@ -248,7 +248,7 @@ def test_replay_diff_for_programs(call: Call) -> None:
 def test_explain_is_one_paragraph(call: Call) -> None:
     status, out, _ = call("explain", "shop")
     assert (status, len(out.splitlines())) == (0, 1)
-    assert "What to do: Try later, choose another AZURE_REGION" in out
+    assert "There is nothing to do now; should it come back: Try later, choose another AZURE_REGION" in out
     assert objects(call("explain", "shop", "--json")[1])[0]["code"] == "ServiceUnavailable"
 
 

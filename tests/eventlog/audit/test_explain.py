@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from eventlog.audit.explain import Explanation, explain
+from eventlog.audit.explain import Explanation, explain, nothing_failed
 from eventlog.audit.operations import operations
 from eventlog.audit.walk import walk
 from statemachine import events as e
+from statemachine.states import State
 from tests.eventlog.audit.story import BOB, OWNER, Story, refused
 
 
@@ -80,6 +81,52 @@ def test_a_container_that_ended_by_itself(story: Story) -> None:
     text = paragraph(story.creates("shop").wait(hours=1).says("shop", e.Exited(exit_code=137)))
     assert "last known to be running: the container ended with status 137" in text
     assert "ACI_MEMORY_GB" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(0, "nothing more to do"), (127, "does not exist in the image"), (139, "crashed"), (7147, "maintenance")],
+)
+def test_an_exit_code_says_why_it_ended(story: Story, code: int, words: str) -> None:
+    assert words in paragraph(story.creates("shop").says("shop", e.Exited(exit_code=code)))
+
+
+def test_an_exit_code_nobody_knows_is_explained_as_an_end(story: Story) -> None:
+    assert "main process ended, or the platform" in paragraph(
+        story.creates("shop").says("shop", e.Exited(exit_code=42))
+    )
+
+
+def test_what_is_over_needs_nothing_to_be_done(story: Story) -> None:
+    text = paragraph(story.fails_to_create("shop", NO_ROOM).wait(hours=1).creates("shop"))
+    assert "There is nothing to do now; should it come back: Try later" in text
+    assert "Trying again" not in text
+    found = explained(story)
+    assert found is not None
+    assert found.mended
+
+
+def test_a_stop_that_failed_is_not_mended_by_a_command(story: Story) -> None:
+    failure = refused("ScopeLocked", "locked", status=409)
+    story.creates("shop").says("shop", e.StopRequested(owner=OWNER), e.StopFailed(failure=failure), e.Drifted())
+    assert "What to do: Ask who manages" in paragraph(story.runs("shop", 5))
+    assert "There is nothing to do now" in paragraph(story.deletes("shop"))
+
+
+def test_who_is_quoted(story: Story) -> None:
+    assert "Azure said: no room" in paragraph(story.fails_to_create("shop", NO_ROOM))
+    lost = e.Failure(error="UnavailableError", message="management.azure.com cannot be reached")
+    assert "The error: management.azure.com cannot be reached" in paragraph(story.fails_to_create("shop", lost))
+
+
+def test_what_nobody_saw_the_end_of_is_no_failure_but_is_told(story: Story) -> None:
+    story.creates("shop").says("shop", e.StopRequested(owner=OWNER))
+    found = operations(story.records())
+    text = nothing_failed("shop", State.STOPPING, found)
+    assert "asked to stop it at 2026-11-16 09:00:40 UTC, and that has not ended" in text
+    story.says("shop", e.Vanished())
+    assert "its process ended before" in nothing_failed("shop", State.ABSENT, operations(story.records()))
+    assert nothing_failed("shop", State.RUNNING, found[:1]) == "nothing of workspace shop failed; it is running"
 
 
 def test_what_a_failure_leaves_behind_does_not_hide_it(story: Story) -> None:
