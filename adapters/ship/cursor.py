@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import msgspec
 from eventlog import layout
 from eventlog.disk import Disk
 from eventlog.failures import explained
-from statemachine.errors import LogError
+from eventlog.lock import try_lock
+from statemachine.errors import BusyError, LogError
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +28,24 @@ def cursor_path(log_path: Path, log: str, target: str) -> Path:
     """The file for one log and one collector: neither a new log nor another collector begins in the middle."""
     name = sha256(f"{log} {target}".encode()).hexdigest()[:24]
     return log_path.with_name(log_path.name + ".d") / "otlp" / f"{name}.json"
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Nobody else moves this cursor meanwhile: two who read it at once would both send what lies behind it.
+
+    The system lets go when this process ends, however it does. Raises BusyError when somebody else has it, LogError.
+    """
+    lock = path.with_suffix(".lock")
+    with explained(lock, "written"):
+        Disk().make_folder(lock.parent)
+        fd = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if not try_lock(fd):
+            raise BusyError("another process sends the same log to this collector", remedy="Let it finish.")
+        yield
+    finally:
+        os.close(fd)
 
 
 def load(path: Path) -> Cursor:

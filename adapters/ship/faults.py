@@ -17,6 +17,8 @@ from statemachine.errors import (
 )
 
 PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+SPOILT: Final = Again(worth=True, times=4)
+"""What was sent is not what arrived, by its checksum."""
 
 
 class Meaning(NamedTuple):
@@ -54,6 +56,9 @@ BY_CODE: Final[dict[str, Meaning]] = {
     "InvalidBlobType": Meaning(
         NameRefusedError, "Something else wrote a blob of that name, and not as an append blob: remove it."
     ),
+    "LeaseIdMissing": Meaning(
+        AccessDeniedError, "Somebody holds a lease on the blob: break it with `az storage blob lease break`."
+    ),
     "BlobImmutableDueToPolicy": Meaning(
         AccessDeniedError, "Let the container's immutability policy allow protected append writes."
     ),
@@ -75,6 +80,8 @@ def judge(error: BaseException) -> Again:
     from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 
     if isinstance(error, HttpResponseError) and error.response is not None:
+        if code_of(error) == "Md5Mismatch":
+            return SPOILT
         if error.status_code not in PASSING:
             return FINAL
         headers: Any = getattr(error.response, "headers", None) or {}

@@ -54,7 +54,7 @@ def none_there(store: Readable) -> LogError:
     """The error for a place without logs, or without those that were asked for."""
     return LogError(
         f"{store.name} holds no shipped log of a writer that was asked for",
-        remedy="`devpod-provider-aci audit writers --from …` lists those that are there; check the address and --writer.",
+        remedy="Check the address and --writer; `audit writers --from …` lists those that are there.",
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from adapters.ship.cursor import Cursor, cursor_path, load, save
+from adapters.ship.cursor import Cursor, alone, cursor_path, load, save
 from adapters.ship.line import Line
 from adapters.ship.local import LocalLog
 from adapters.ship.otlp import LogItem, item
@@ -46,19 +46,20 @@ class Sender(Protocol):
 
 
 def tell(log: LocalLog, collector: Sender, *, redactor: Redactor | None, now: Callable[[], int]) -> Told:
-    """Send what the collector was not told yet. Raises LogError, LogDamagedError, ProviderError."""
+    """Send what the collector was not told yet. Raises BusyError, LogError, LogDamagedError, ProviderError."""
     first = log.first()
     if first is None:
         return Told(events=0, last=0, rejected=0, reason="")
     path = _cursor_of(log.path, first, collector, redactor)
-    cursor = load(path)
     events, refused, reason = 0, 0, ""
-    for batch in _batches(log.after(cursor.seq, cursor.hash, log_id(first))):
-        rejected, why = collector.send(export_request(items(batch, redactor), observed=now()))
-        refused, reason = refused + rejected, why or reason
-        events += len(batch)
-        cursor = Cursor(seq=batch[-1].seq, hash=batch[-1].hash)
-        save(path, cursor)
+    with alone(path):
+        cursor = load(path)
+        for batch in _batches(log.after(cursor.seq, cursor.hash, log_id(first))):
+            rejected, why = collector.send(export_request(items(batch, redactor), observed=now()))
+            refused, reason = refused + rejected, why or reason
+            events += len(batch)
+            cursor = Cursor(seq=batch[-1].seq, hash=batch[-1].hash)
+            save(path, cursor)
     return Told(events=events, last=cursor.seq, rejected=refused, reason=reason)
 
 

@@ -20,7 +20,7 @@ from adapters.ship.collector import Collector, endpoint, headers
 from adapters.ship.local import LocalLog
 from adapters.ship.retry import retry_after
 from adapters.ship.tell import RECORDS, tell
-from statemachine.errors import OptionError, ProviderError
+from statemachine.errors import BusyError, OptionError, ProviderError
 from statemachine.secret import MASK
 from tests.adapters.ship.collectors import Double, collecting
 from tests.adapters.ship.logs import log_bytes, write
@@ -186,6 +186,24 @@ def test_killed_it_goes_on_and_at_most_one_batch_comes_twice(collector: Double, 
         p.value.string_value for record in collector.records for p in record.attributes if p.key == "log.record.uid"
     ]
     assert len(set(uids)) == 400
+
+
+def test_two_at_once_do_not_send_twice(collector: Double, log: Path) -> None:
+    refused: list[str] = []
+
+    class Slow(Collector):
+        def send(self, body: bytes) -> tuple[int, str]:
+            with pytest.raises(BusyError) as caught:
+                tell(LocalLog(log), Collector(self.url, headers={}), redactor=None, now=lambda: 1)
+            refused.append(str(caught.value))
+            return super().send(body)
+
+    url = f"{collector.url}/v1/logs"
+    assert tell(LocalLog(log), Slow(url, headers={}), redactor=None, now=lambda: 1).events == COUNT
+    assert len(refused) == 3
+    assert collector.seqs() == list(range(1, COUNT + 1))
+    # With names taken out it is another delivery, which has a place of its own.
+    assert tell(LocalLog(log), Collector(url, headers={}), redactor=None, now=lambda: 1).events == 0
 
 
 def test_tls_is_checked(
