@@ -102,6 +102,7 @@ class Session:
         self.host = urlsplit(settings.manager_url).hostname or ""
         self.transport = TracedTransport(verify=verify, trace=settings.trace)
         self.credential = Credential(settings, verify=verify)
+        self.transport.connect_ahead(settings.manager_url)
 
     @cached_property
     def groups(self) -> ContainerInstanceManagementClient:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from azure.core.exceptions import HttpResponseError, ServiceRequestTimeoutError
 from azure.core.pipeline.transport import HttpTransport, RequestsTransport
 
+from adapters.azure.ahead import connect_ahead
 from adapters.azure.budget import left
 from adapters.azure.fault import answered, body_of, fault_of
 from adapters.azure.retry import Rule, repeat, rule_for
@@ -53,6 +54,11 @@ class TracedTransport(HttpTransport[Any, Any]):
     def open(self) -> None:
         """Make the connection pool."""
         self._requests.open()
+
+    def connect_ahead(self, url: str) -> None:
+        """Have a connection made while there is something else to wait for, as there is before a first request."""
+        self.open()
+        connect_ahead(self._requests.session, url, verify=self._verify)
 
     def close(self) -> None:
         """Close every connection."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -100,13 +101,8 @@ def _through_tunnel(current: Session, workspace: Workspace, text: str, user: str
     from adapters.tunnel import CommandSpec
 
     spec = CommandSpec(command=text, user=user, tty=_size() if terminal else None)
-    if current.settings.tunnel_idle > 0 and os.name == "posix":
-        from adapters.cli.sockets import holder_socket
-
-        socket = holder_socket(current, workspace)
-    else:
-        socket = None
-    if socket:
+    socket = _socket(current, workspace)
+    if socket and current.settings.tunnel_idle > 0:
         from adapters.cli.sockets import spawn_holder
         from adapters.tunnel import run_through_holder
 
@@ -119,16 +115,18 @@ def _through_tunnel(current: Session, workspace: Workspace, text: str, user: str
             stderr=2,
             on_event=current.trace,
         )
-    from adapters.cli.opener import Opener
+    from adapters.cli.opener import PLACE, Opener
     from adapters.tunnel import Tuning, run_command
 
+    trusted = ca_file(current.environ)
+    remembered = socket.with_suffix(PLACE) if socket else None
     return run_command(
         spec,
-        Opener(current.groups, current.group(workspace)),
+        Opener(current.groups, current.group(workspace), remembered=remembered, ca_file=trusted),
         stdin=0,
         stdout=1,
         stderr=2,
-        ca_file=ca_file(current.environ),
+        ca_file=trusted,
         on_event=current.trace,
         # To the container we look the same killed as cut off, and nobody comes after us to tell the difference.
         tuning=Tuning(
@@ -136,6 +134,15 @@ def _through_tunnel(current: Session, workspace: Workspace, text: str, user: str
             compress=current.settings.tunnel_compression,
         ),
     )
+
+
+def _socket(current: Session, workspace: Workspace) -> Path | None:
+    """Where the container's holder is, or would be."""
+    if os.name != "posix":
+        return None
+    from adapters.cli.sockets import holder_socket
+
+    return holder_socket(current, workspace)
 
 
 def _size() -> TtySize:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from adapters.cli.compose import BRISK, ca_file, session
-from adapters.cli.opener import Opener
+from adapters.cli.opener import PLACE, Opener
 from adapters.cli.polls import Look, answering
 from adapters.cli.sockets import holder_ended
 from statemachine.events import GroupRef
@@ -33,7 +33,7 @@ def tunnel_holder(socket: Path) -> None:
 
     hold(
         socket,
-        Opener(current.groups, group),
+        Opener(current.groups, group, remembered=socket.with_suffix(PLACE), ca_file=ca_file(current.environ)),
         idle_seconds=current.settings.tunnel_idle,
         ca_file=ca_file(current.environ),
         tuning=replace(

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Protocol
 
 from statemachine.errors import GroupMissingError, ProviderError, RefusedError
 from statemachine.ports import Presence
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from adapters.tunnel import ExecEndpoint
+    from adapters.tunnel.ahead import Ahead
     from statemachine.events import GroupRef
     from statemachine.ports import Sighting
     from statemachine.secret import Secret
+
+
+PLACE: Final = ".place"
+"""Suffix of the file beside a holder's socket that says where the container's last exec session was."""
 
 
 class Groups(Protocol):
@@ -32,20 +40,52 @@ class Opener:
     first, and the command that waits gets its end now instead of minutes later.
     """
 
-    def __init__(self, groups: Groups, group: GroupRef) -> None:
+    def __init__(
+        self, groups: Groups, group: GroupRef, *, remembered: Path | None = None, ca_file: str | None = None
+    ) -> None:
+        """``remembered`` is a file that keeps the place of the last session, so that the next can connect ahead."""
         self._groups = groups
         self._group = group
+        self._remembered = remembered
+        self._ca_file = ca_file
         self._again = False
 
     def __call__(self) -> ExecEndpoint:
         """One exec call. Raises GroupMissingError, RefusedError where dialling again is no use."""
         from adapters.tunnel import ExecEndpoint
+        from adapters.tunnel.ahead import place_of
 
-        if self._again:
-            self._refuse_if_ended()
-        self._again = True
-        uri, password = self._groups.open_exec(self._group)
-        return ExecEndpoint(uri=uri, password=password)
+        before = self._recall()
+        ahead = self._connect_ahead(before)
+        try:
+            if self._again:
+                self._refuse_if_ended()
+            self._again = True
+            uri, password = self._groups.open_exec(self._group)
+        except BaseException:
+            if ahead is not None:
+                ahead.drop()
+            raise
+        place = place_of(uri)
+        if self._remembered and place != before:
+            with suppress(OSError):
+                self._remembered.write_text(place, encoding="utf-8")
+        return ExecEndpoint(uri=uri, password=password, ahead=ahead)
+
+    def _recall(self) -> str:
+        if self._remembered is None:
+            return ""
+        try:
+            return self._remembered.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return ""
+
+    def _connect_ahead(self, place: str) -> Ahead | None:
+        if not place:
+            return None
+        from adapters.tunnel.ahead import CONNECT_SECONDS, Ahead
+
+        return Ahead(place, self._ca_file, CONNECT_SECONDS)
 
     def _refuse_if_ended(self) -> None:
         try:

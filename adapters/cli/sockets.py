@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.cli.compose import Session
+from adapters.cli.opener import PLACE
 from statemachine.fold import Workspace
 
 NOT_FOR_HOLDERS: Final = frozenset({"COMMAND", "DEVCONTAINER_COMMAND", "DEVCONTAINER_USER", "DEVCONTAINER_RUN_OPTIONS"})
@@ -104,7 +105,11 @@ def spawn_holder(session: Session, socket: Path) -> Callable[[], str | None]:
 def stop_holders(session: Session) -> None:
     """End every holder of this workspace: their container is about to go."""
     folder = runtime_folder() if os.name == "posix" else None
-    sockets = list(folder.glob(f"{_stem(session)}-*.sock")) if folder else []
+    if folder is None:
+        return
+    for place in folder.glob(f"{_stem(session)}-*{PLACE}"):
+        place.unlink(missing_ok=True)
+    sockets = list(folder.glob(f"{_stem(session)}-*.sock"))
     if not sockets:
         return
     from adapters.tunnel import stop_holder

@@ -39,7 +39,7 @@ def dial(opener: ExecOpener, helper: Helper, tuning: Tuning, ca_file: str | None
     began = time.monotonic()
     endpoint = opener()
     on_event(f"exec session opened in {(time.monotonic() - began) * 1000:.0f} ms")
-    channel = Channel.open(endpoint.uri, ca_file, tuning.connect)
+    channel = Channel.open(endpoint.uri, ca_file, tuning.connect, endpoint.ahead)
     try:
         channel.send_text(endpoint.password.reveal())
         ready = _Conversation(channel, helper, tuning, on_event).run()

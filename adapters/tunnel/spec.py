@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from statemachine.secret import Secret
+
+if TYPE_CHECKING:
+    from adapters.tunnel.ahead import Ahead
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,8 @@ class ExecEndpoint:
 
     uri: str
     password: Secret
+    ahead: Ahead | None = field(default=None, repr=False, compare=False)
+    """A connection that was begun before the address was known."""
 
 
 ExecOpener = Callable[[], ExecEndpoint]

@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from adapters.tunnel.ahead import place_of
 from adapters.tunnel.frames import (
     BINARY,
     CLOSE,
@@ -29,6 +30,8 @@ from statemachine.errors import ExecRefusedError, TunnelUnreachableError
 
 if TYPE_CHECKING:
     from websockets.client import ClientProtocol
+
+    from adapters.tunnel.ahead import Ahead
 
 WRITE_MOST: Final = 131072
 HEADER_MOST: Final = 65536
@@ -58,21 +61,29 @@ class Channel:
         self.closed: ChannelClosedError | None = None
 
     @classmethod
-    def open(cls, uri: str, ca_file: str | None, timeout: float) -> Channel:
+    def open(cls, uri: str, ca_file: str | None, timeout: float, ahead: Ahead | None = None) -> Channel:
         """Connect, verify, upgrade; raises TunnelUnreachableError or ExecRefusedError."""
+        wire = ahead.take(place_of(uri)) if ahead else None
+        if wire is not None:
+            # A server that waited for nothing too long: a fresh connection will tell whether that was all.
+            with contextlib.suppress(TunnelUnreachableError):
+                return cls._upgraded(wire, uri, timeout)
         parts = urlsplit(uri)
         secure = parts.scheme != "ws"
         host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-        deadline = time.monotonic() + timeout
-        wire = Wire.connect(host, port, timeout, secure=secure, ca_file=ca_file)
+        return cls._upgraded(Wire.connect(host, port, timeout, secure=secure, ca_file=ca_file), uri, timeout)
+
+    @classmethod
+    def _upgraded(cls, wire: Wire, uri: str, timeout: float) -> Channel:
+        place = place_of(uri) or urlsplit(uri).netloc
         try:
-            return cls(wire, _upgrade(wire, uri, f"{host}:{port}", deadline))
+            return cls(wire, _upgrade(wire, uri, place, time.monotonic() + timeout))
         except TimeoutError as late:
             wire.close()
-            raise TunnelUnreachableError(f"{host}:{port} did not answer in {timeout:g} s") from late
+            raise TunnelUnreachableError(f"{place} did not answer in {timeout:g} s") from late
         except OSError as problem:
             wire.close()
-            raise TunnelUnreachableError(f"{host}:{port} closed the connection before it was upgraded") from problem
+            raise TunnelUnreachableError(f"{place} closed the connection before it was upgraded") from problem
         except BaseException:
             wire.close()
             raise

@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from base64 import b64encode
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ import pytest
 from emulator.testing import Running
 from tests.connect_proxy import connect_proxy
 from tests.e2e.provider import Provider, eventually
+
+slow = pytest.mark.skipif(not os.environ.get("ACI_SLOW_TESTS"), reason="ACI_SLOW_TESTS=1 runs it")
 
 
 def group_of(machine: Provider) -> str:
@@ -44,7 +47,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-@pytest.mark.parametrize("what", ["stop", "delete"])
+@pytest.mark.parametrize("what", ["stop", pytest.param("delete", marks=slow)])
 def test_the_holder_goes_when_others_end_the_container(machine: Provider, azure: Running, what: str) -> None:
     machine.ok("create")
     machine.shell("true")
@@ -54,15 +57,27 @@ def test_the_holder_goes_when_others_end_the_container(machine: Provider, azure:
     assert sockets(machine) == []
 
 
-def test_the_first_command_after_others_restarted_the_container_runs(machine: Provider, azure: Running) -> None:
+def restarted(azure: Running, group: str) -> None:
+    """Somebody else restarts the container."""
+    azure.control.world.restart(group)
+
+
+def stopped_and_started(azure: Running, group: str) -> None:
+    """Somebody else stops the group and starts it again."""
+    azure.control.world.stop(group)
+    azure.control.world.start(group)
+
+
+@pytest.mark.parametrize("change", [stopped_and_started, pytest.param(restarted, marks=slow)])
+def test_the_first_command_after_others_started_it_anew_runs(
+    machine: Provider, azure: Running, change: Callable[[Running, str], None]
+) -> None:
     machine.ok("create")
     machine.shell("true")
-    world, group = azure.control.world, group_of(machine)
-    for change in (world.restart, lambda name: (world.stop(name), world.start(name))):
-        change(group)
-        assert eventually(lambda: machine.status() == "Running")
-        answer = machine.shell("echo back; exit 4")
-        assert (answer.returncode, answer.stdout) == (4, b"back\n"), answer.stderr
+    change(azure, group_of(machine))
+    assert eventually(lambda: machine.status() == "Running")
+    answer = machine.shell("echo back; exit 4")
+    assert (answer.returncode, answer.stdout) == (4, b"back\n"), answer.stderr
 
 
 def test_first_commands_at_once_start_one_holder(machine: Provider, azure: Running) -> None:
@@ -74,6 +89,7 @@ def test_first_commands_at_once_start_one_holder(machine: Provider, azure: Runni
     assert len(azure.control.sessions()["open"]) == 1
 
 
+@slow
 def test_each_container_and_each_sign_in_has_a_holder_of_its_own(machine: Provider) -> None:
     other = machine.with_env(MACHINE_ID=machine.env["MACHINE_ID"] + "b")
     for one in (machine, other):
@@ -90,6 +106,7 @@ def test_each_container_and_each_sign_in_has_a_holder_of_its_own(machine: Provid
     assert len(sockets(machine)) == 1
 
 
+@slow
 def test_a_runtime_folder_that_does_not_serve_is_no_reason_to_fail(machine: Provider, azure: Running) -> None:
     long = machine.home / "run" / ("x" * 90)
     long.mkdir(mode=0o700)
@@ -144,6 +161,7 @@ def test_everything_goes_through_a_proxy_and_its_password_goes_nowhere_else(mach
             assert secret.encode() not in said + files
 
 
+@slow
 def test_a_proxy_that_blocks_only_the_exec_port_is_named(machine: Provider, azure: Running) -> None:
     machine.ok("create")
     arm = urlsplit(azure.url).port
@@ -165,6 +183,7 @@ def test_a_proxy_that_blocks_only_the_exec_port_is_named(machine: Provider, azur
         assert b"s3cr3t" not in answer.stderr
 
 
+@slow
 def test_past_the_proxy_where_no_proxy_says_so(machine: Provider, azure: Running) -> None:
     host = str(urlsplit(azure.url).hostname)
     with connect_proxy(blocked=lambda _: True) as proxy:

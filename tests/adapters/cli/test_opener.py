@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
+
 import pytest
 
 from adapters.cli.opener import Opener
@@ -63,3 +66,28 @@ def test_none_is_opened_where_it_has_ended(shows: Presence, error: type[Provider
     with pytest.raises(error):
         again()
     assert azure.opened == 1
+
+
+def test_the_place_of_a_session_is_remembered_for_the_next(tmp_path: Path) -> None:
+    azure, file = Azure(Presence.RUNNING), tmp_path / "a.place"
+    group = GroupRef("sub", "rg", "ws", "dev")
+    first = Opener(azure, group, remembered=file)()
+    assert first.ahead is None
+    assert file.read_text() == "host:443"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        file.write_text(f"127.0.0.1:{server.getsockname()[1]}")
+        server.settimeout(5)
+        second = Opener(azure, group, remembered=file)()
+        server.accept()[0].close()
+    assert second.ahead is not None
+    assert second.ahead.take("host:443") is None
+    assert file.read_text() == "host:443", "it has moved"
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"nonsense", b""])
+def test_a_file_that_says_nothing_is_no_obstacle(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "a.place"
+    file.write_bytes(content)
+    assert Opener(Azure(Presence.RUNNING), GroupRef("sub", "rg", "ws", "dev"), remembered=file)().uri == "wss://host/"
+    unwritable = tmp_path / "none" / "a.place"
+    assert Opener(Azure(Presence.RUNNING), GroupRef("sub", "rg", "ws", "dev"), remembered=unwritable)().ahead is None

@@ -58,7 +58,7 @@ def test_a_holder_whose_socket_was_removed_listens_again(held):
 def test_a_holder_whose_files_were_removed_makes_room_when_its_commands_have_ended(held, tmp_path):
     holder = held()
     note = tmp_path / "began"
-    running = Running(holder, f"touch {note}; sleep 3; echo mine; exit 4", note)
+    running = Running(holder, f"touch {note}; sleep 2; echo mine; exit 4", note)
     for path in holder.path.parent.glob("holder.*"):
         path.unlink()
     assert holder("echo other").out == b"other\n"

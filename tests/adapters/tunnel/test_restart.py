@@ -177,13 +177,13 @@ def test_a_running_command_waits_for_its_broken_session_too(crowd):
 
 
 def test_who_is_one_too_many_waits_a_little_and_is_then_told(crowd):
-    first = Running(lambda: crowd("sleep 2; echo first"))
+    first = Running(lambda: crowd("sleep 1; echo first"))
     until(lambda: crowd.azure.emulator.control.sessions()["open"])
-    time.sleep(0.5)
+    time.sleep(0.3)
     assert crowd("echo second").out == b"second\n"
     assert first.join().outcome.out == b"first\n"
     assert crowd.refused
-    holder = Running(lambda: crowd("sleep 3"))
+    holder = Running(lambda: crowd("sleep 2"))
     until(lambda: crowd.azure.emulator.control.sessions()["open"])
     time.sleep(0.5)
     with pytest.raises(AzureError, match="409"):
