@@ -1,4 +1,9 @@
-"""The one way into the log: lock, look at the end, write one line, sync, unlock."""
+"""The one way into the log: lock, look at the end, write one line, unlock, sync.
+
+The sync comes behind the unlock, so that those who append at the same time share the disk's one flush instead of
+queueing for one each. Nobody is told of an event before his own sync is over, and that brings everything before his
+line to the disk as well: what was acknowledged never rests on what can get lost.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,7 @@ from eventlog.failures import log_error, not_a_file, warn
 from eventlog.recover import set_aside
 from eventlog.roll import end_of, roll
 from eventlog.tail import Tail, read_tail
-from eventlog.turn import Turn
+from eventlog.turn import STAYS_OPEN, Turn
 from statemachine.errors import LogError
 from statemachine.events import Event
 from statemachine.ports import Recorded
@@ -89,21 +94,33 @@ class Appender:
         except OSError as error:
             raise self._explained(error) from error
 
-    def _in_turn(self, draft: Draft | Make, expected: int | None, check: Check) -> tuple[Recorded, Tail]:
-        may_roll = True
-        while True:
-            with self._turn as turn:
-                tail = self._end(turn.fd, turn.status)
-                # At least one line in every file, however small a segment is to be.
-                if not (may_roll and tail.end >= self._segment and tail.end and roll(self._disk, self._path, tail)):
-                    if not isinstance(draft, Draft):
-                        draft = draft(tail)
-                    if expected is not None:
-                        check(turn.fd, tail, draft.subject, expected)
-                    return self._write(turn.fd, tail, draft)
-                self.rolled = True
-            may_roll = False
+    def _in_turn(
+        self, draft: Draft | Make, expected: int | None, check: Check, *, may_roll: bool = True
+    ) -> tuple[Recorded, Tail]:
+        written = None
+        with self._turn as turn:
+            tail = self._end(turn.fd, turn.status)
+            # At least one line in every file, however small a segment is to be.
+            if not (may_roll and tail.end and tail.end >= self._segment and self._roll(turn.fd, tail)):
+                made = draft if isinstance(draft, Draft) else draft(tail)
+                if expected is not None:
+                    check(turn.fd, tail, made.subject, expected)
+                written = self._write(turn.fd, tail, made)
+                # Until the folder knows the file, nobody else's sync is worth anything.
+                if not tail.end or not STAYS_OPEN:
+                    self._sync_in_turn(turn.fd, tail)
+                    return written
+        if written is None:
+            self.rolled = True
             self._turn.forget()
+            return self._in_turn(draft, expected, check, may_roll=False)
+        self._sync(tail, written[1])
+        return written
+
+    def _roll(self, fd: int, tail: Tail) -> bool:
+        # Others may have written lines that they have not synced yet, and what comes next is in another file.
+        self._disk.sync(fd)
+        return roll(self._disk, self._path, tail)
 
     def _end(self, fd: int, status: os.stat_result) -> Tail:
         """The end of the log, once an unfinished line is out of the way."""
@@ -114,7 +131,7 @@ class Appender:
                 warn(f"{self._path} can be read or written by other users, and only its owner can change that")
         if self._remembered is not None:
             opened, tail = self._remembered
-            # Lines are only ever added, and never while it is our turn: the same length is the same log.
+            # What we wrote last nobody takes back, nor anything before it: the same length is the same log.
             if status.st_size == tail.end and opened == self._turn.opened:
                 return tail
         tail = read_tail(self._disk, fd, self._path)
@@ -123,35 +140,64 @@ class Appender:
         if tail.end < tail.size:
             event = set_aside(self._disk, fd, self._path, tail, self._composer.stamp())
             warn(f"an unfinished last line of {self._path} was set aside in {event.file}")
-            _, tail = self._write(fd, tail, self._composer.draft(LOG_SUBJECT, event))
-        self._remembered = (self._turn.opened, tail)
+            before = tail
+            _, tail = self._write(fd, before, self._composer.draft(LOG_SUBJECT, event))
+            self._sync_in_turn(fd, before)
         return tail
 
     def _write(self, fd: int, tail: Tail, draft: Draft) -> tuple[Recorded, Tail]:
-        """Write and sync a line; whatever interrupts that, the line is taken back."""
+        """Write a line; whatever interrupts that, the line is taken back."""
         line, recorded, after = self._composer.line(draft, tail)
-        written = False
         try:
             self._disk.write_all(fd, line)
-            written = True
+        except BaseException:
+            self._take_back(fd, tail)
+            raise
+        self._remembered = (self._turn.opened, after)
+        return recorded, after
+
+    def _sync_in_turn(self, fd: int, tail: Tail) -> None:
+        """Bring the line behind a tail to the disk while nobody else can write; else take it back."""
+        try:
             self._disk.sync(fd)
             if tail.end == 0:
                 self._disk.sync_folder(self._path.parent)
         except BaseException as error:
-            self._remembered = None
-            if written and isinstance(error, OSError):
-                # The system may have dropped the page it could not write and call a second sync a success.
-                self._broken = (
-                    f"the event log {self._path} could not be brought to the disk ({os.strerror(error.errno or 0)}),"
-                    " and nothing more is written to it by this process"
-                )
-            # What cannot be taken back either stays as an unfinished line, which the next append sets aside.
-            with suppress(OSError):
-                self._disk.truncate(fd, tail.end)
+            self._note(error)
+            self._take_back(fd, tail)
             raise
-        if self._remembered is not None:
-            self._remembered = (self._turn.opened, after)
-        return recorded, after
+
+    def _sync(self, tail: Tail, after: Tail) -> None:
+        """Bring the line behind a tail to the disk, behind which others may have written by now."""
+        opened = self._turn.opened
+        try:
+            self._disk.sync(self._turn.fd)
+        except BaseException as error:
+            self._note(error)
+            with suppress(OSError, LogError), self._turn as turn:
+                if turn.opened == opened and turn.status.st_size == after.end:
+                    self._take_back(turn.fd, tail)
+                elif turn.opened == opened and isinstance(error, OSError):
+                    # Theirs follow ours and cannot be taken back. The system may have dropped our bytes and call
+                    # their syncs a success, so they are written once more, in place.
+                    self._disk.write_anew(turn.fd, tail.end, turn.status.st_size)
+            self._turn.forget()
+            raise
+
+    def _take_back(self, fd: int, tail: Tail) -> None:
+        """Cut the line behind a tail; should that fail, the next append sets aside what is unfinished of it."""
+        self._remembered = None
+        with suppress(OSError):
+            self._disk.truncate(fd, tail.end)
+
+    def _note(self, error: BaseException) -> None:
+        """After a failed sync a second one of the same page may claim what is not so."""
+        self._remembered = None
+        if isinstance(error, OSError):
+            self._broken = (
+                f"the event log {self._path} could not be brought to the disk ({os.strerror(error.errno or 0)}),"
+                " and nothing more is written to it by this process"
+            )
 
     def _explained(self, error: OSError) -> LogError:
         if isinstance(error, IsADirectoryError):

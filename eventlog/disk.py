@@ -105,6 +105,17 @@ class Disk:
         while written < len(data):
             written += self.write(fd, memoryview(data)[written:])
 
+    def write_anew(self, fd: int, start: int, end: int) -> None:
+        """Write a part of a file once more, as it is, and sync it; the descriptor is no good for appending then."""
+        data = self.read_at(fd, end - start, start)
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~os.O_APPEND)
+        os.lseek(fd, start, os.SEEK_SET)
+        self.write_all(fd, data)
+        self.sync(fd)
+
     def make_folder(self, path: Path) -> None:
         """Make a folder and the missing ones above it, for their owner only, so that they stay."""
         missing: list[Path] = []

@@ -12,6 +12,8 @@ from eventlog.disk import Disk
 from eventlog.lock import LOCK_SUFFIX, try_lock, unlock, wait_for
 
 _LOCKS_THE_LOG: Final = sys.platform != "win32"
+STAYS_OPEN: Final = _LOCKS_THE_LOG
+"""Whether the log is still open behind a turn."""
 
 
 class Turn:
