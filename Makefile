@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow check bench bench-eventlog bench-tunnel bench-upload bench-armour bench-ship fuzz dist helper manifests docs format clean test-packages
+.PHONY: demo test test-slow check bench bench-eventlog bench-tunnel bench-upload bench-armour bench-up bench-ship fuzz dist helper manifests docs format clean test-packages
 
 demo: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/devpod-provider-aci-emulator run -- sh tools/demo.sh
@@ -16,7 +16,7 @@ test: $(READY) test-packages
 test-slow: export ACI_SLOW_TESTS = 1
 test-slow: export TUNNEL_SOAK = 1
 test-slow: $(READY) test-packages
-	$(BIN)/python -m pytest tests/eventlog tests/adapters/tunnel tests/e2e/test_images.py tests/e2e/test_link.py tests/e2e/test_round_trips.py
+	$(BIN)/python -m pytest tests/eventlog tests/adapters/tunnel tests/e2e/test_images.py tests/e2e/test_link.py tests/e2e/test_round_trips.py tests/e2e/test_agent.py
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -39,6 +39,10 @@ bench-upload: $(READY) helper
 
 bench-armour: $(READY) helper
 	$(BIN)/python -m tools.bench_armour
+
+# The whole of a first `devpod up`; needs the devpod binary on PATH, and says so where it is not.
+bench-up: $(READY) helper
+	@$(BIN)/python -m tools.bench_up
 
 bench-ship: $(READY)
 	$(BIN)/python -m tools.bench_ship

@@ -115,6 +115,8 @@ def test_a_workspace_from_up_to_delete(devpod: Devpod, manifest: str) -> None:
     project = devpod.workspace()
     devpod.up(str(project))
     assert devpod.ok("ssh", "project", "--command", "cat hello.txt").strip() == "hello from the project"
+    # Nothing of 85 MB was pushed: the container had fetched the agent itself.
+    assert devpod.ok("ssh", "project", "--command", "cat /usr/local/bin/.devpod-aci/log").endswith("placed\n")
     assert devpod("ssh", "project", "--command", "exit 7").returncode != 0
     assert devpod.state() == "Running"
     devpod.ok("stop", "project")

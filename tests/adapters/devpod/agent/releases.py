@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ class Releases:
 
     data: bytes
     host: str = ""
+    scheme: str = "http"
     rate: float = 0.0
     """Bytes a second; 0 for as fast as it goes."""
     cut: int = 0
@@ -29,11 +31,11 @@ class Releases:
     @property
     def url(self) -> str:
         """The folder of the release."""
-        return f"http://{self.host}/download/v0.6.15"
+        return f"{self.scheme}://{self.host}/download/v0.6.15"
 
 
 @contextmanager
-def serving(data: bytes) -> Iterator[Releases]:
+def serving(data: bytes, tls: ssl.SSLContext | None = None) -> Iterator[Releases]:
     """Serve on a free loopback port."""
     releases = Releases(data)
 
@@ -62,6 +64,9 @@ def serving(data: bytes) -> Iterator[Releases]:
             """A client that went away is what some tests are about."""
 
     server = Server(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        releases.scheme = "https"
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     releases.host = f"127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

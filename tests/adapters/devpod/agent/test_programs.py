@@ -7,14 +7,17 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
+import trustme
 
 from adapters.devpod.agent.placing import program
 from tests.adapters.devpod.agent.elf import elf
@@ -110,6 +113,47 @@ def test_an_agent_is_placed_whole(releases: Releases, path: Path, shell: list[st
 def test_any_tool_will_do(releases: Releases, path: Path, tmp_path: Path, tools: list[str]) -> None:
     assert place(facts(releases, path), env=only(tmp_path / "tools", [*BASIC, *tools])) == 0
     assert_placed(path)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_server_with_a_certificate_is_believed_as_the_image_believes_it(
+    path: Path, tmp_path: Path, trusted: bool
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    env = only(tmp_path / "tools", [*BASIC, *FETCHERS["curl"]])
+    if trusted:
+        env["CURL_CA_BUNDLE"] = str(tmp_path / "ca.pem")
+    with serving(AGENT, tls) as releases:
+        assert place(facts(releases, path), env=env) == (0 if trusted else 1)
+    if trusted:
+        assert_placed(path)
+    else:
+        assert_refused(path, "status 60")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+def test_an_image_of_another_user_asks_sudo_as_devpod_does(releases: Releases, path: Path, tmp_path: Path) -> None:
+    folder = Path(mkdtemp(prefix="dpaci-"))
+    path = folder / "bin" / "devpod"
+    path.parent.mkdir()
+    asked = folder / "asked"
+    asked.mkdir()
+    env = only(folder / "tools", [*BASIC, *FETCHERS["curl"]])
+    (folder / "tools" / "sudo").unlink(missing_ok=True)
+    (folder / "tools" / "sudo").write_text(f'#!/bin/sh\nfor word; do printf "%s\\0" "$word"; done >{asked}/words\n')
+    try:
+        for each in (folder, folder / "tools", folder / "tools" / "sudo"):
+            each.chmod(0o755)
+        asked.chmod(0o777)
+        words = ["/bin/sh", "-c", PLACE, "place", PLACE, facts(releases, path)]
+        assert subprocess.run(words, env=env, user=12345, group=12345, timeout=30, check=False).returncode == 0
+        assert (asked / "words").read_bytes().decode().split("\0")[:-1] == ["-n", "-E", *words]
+        assert not path.exists()
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize(("tools", "lacks"), [(["sha256sum"], "fetch it"), (["curl"], "check it")])
