@@ -1,4 +1,4 @@
-"""command, shell: run something in the container with its stdin, stdout, stderr and exit status intact."""
+"""command: run something in the container with its stdin, stdout, stderr and exit status intact."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import uuid4
 
 import click
 
 from adapters.cli.compose import Session, ca_file, session
+from adapters.tunnel import CommandSpec
 from statemachine import events as e
 from statemachine.errors import OptionError, ProviderError
 from statemachine.fold import Workspace
 from statemachine.lifecycle import close_command, failure_of, open_command
 
-if TYPE_CHECKING:
-    from adapters.tunnel import TtySize
 
 PURPOSES: Final = (
     ("helper ssh-server", "ssh-server"),
@@ -31,8 +30,6 @@ PURPOSES: Final = (
 LOOKS_FOR_AGENT: Final = ('echo "ping"', "INSTALL_DIR=")
 """Words in the script that looks for the agent, whatever it goes on to do (pkg/inject/inject.sh)."""
 
-SHELL: Final = "if command -v bash >/dev/null 2>&1; then exec bash -l; else exec sh -l; fi"
-
 
 @click.command()
 def command() -> int:
@@ -40,18 +37,7 @@ def command() -> int:
     current = session()
     text, user = _asked(current.environ)
     purpose = next((purpose for words, purpose in PURPOSES if words in text), "")
-    return _recorded(current, text, user, purpose, terminal=False, sent=_prepared(current, text))
-
-
-@click.command()
-@click.option("--user", default="", help="Who to be in the container; the image's own user if not given.")
-@click.argument("words", nargs=-1, metavar="[COMMAND]...")
-def shell(user: str, words: tuple[str, ...]) -> int:
-    """Open an interactive shell in the container, or run COMMAND there, with a real terminal."""
-    import shlex
-    import sys
-
-    return _recorded(session(), shlex.join(words) or SHELL, user, "shell", terminal=sys.stdin.isatty())
+    return recorded(current, text, user, purpose, CommandSpec(command=_prepared(current, text), user=user))
 
 
 def _prepared(current: Session, text: str) -> str:
@@ -63,8 +49,8 @@ def _prepared(current: Session, text: str) -> str:
     return awaiting_agent(current, text)
 
 
-def _recorded(current: Session, text: str, user: str, purpose: str, *, terminal: bool, sent: str = "") -> int:
-    """Run ``text``, or in its place ``sent``, between its CommandOpened and its CommandClosed."""
+def recorded(current: Session, text: str, user: str, purpose: str, spec: CommandSpec) -> int:
+    """Run ``spec``, which is what becomes of ``text``, between its CommandOpened and its CommandClosed."""
     identifier = str(uuid4())
     raw = os.fsencode(text)
 
@@ -80,7 +66,7 @@ def _recorded(current: Session, text: str, user: str, purpose: str, *, terminal:
 
     workspace = open_command(current.subject, current.world, opened)
     try:
-        status = _through_tunnel(current, workspace, sent or text, user, terminal=terminal)
+        status = _through_tunnel(current, workspace, spec)
     except ProviderError as error:
         _close(current, e.CommandClosed(command=identifier, reason="failed", failure=failure_of(error)))
         raise
@@ -97,10 +83,7 @@ def _asked(environ: Mapping[str, str]) -> tuple[str, str]:
     return text, environ.get("DEVCONTAINER_USER", "") if container else ""
 
 
-def _through_tunnel(current: Session, workspace: Workspace, text: str, user: str, *, terminal: bool) -> int:
-    from adapters.tunnel import CommandSpec
-
-    spec = CommandSpec(command=text, user=user, tty=_size() if terminal else None)
+def _through_tunnel(current: Session, workspace: Workspace, spec: CommandSpec) -> int:
     socket = _socket(current, workspace)
     if socket and current.settings.tunnel_idle > 0:
         from adapters.cli.sockets import spawn_holder
@@ -143,13 +126,6 @@ def _socket(current: Session, workspace: Workspace) -> Path | None:
     from adapters.cli.sockets import holder_socket
 
     return holder_socket(current, workspace)
-
-
-def _size() -> TtySize:
-    from adapters.tunnel import TtySize
-
-    size = os.get_terminal_size(0)
-    return TtySize(rows=size.lines, columns=size.columns)
 
 
 def _close(current: Session, closed: e.CommandClosed) -> None:

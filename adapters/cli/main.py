@@ -26,7 +26,7 @@ VERBS: Final = {
     "logs": "adapters.cli.container",
     "target-architecture": "adapters.cli.container",
     "command": "adapters.cli.command",
-    "shell": "adapters.cli.command",
+    "shell": "adapters.cli.shell",
     "tunnel-holder": "adapters.cli.holder",
     "history": "adapters.cli.audit",
     "verify": "adapters.cli.audit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 from adapters.tunnel import helperfile, messages
 from adapters.tunnel.loop import Loop
@@ -10,7 +11,7 @@ from adapters.tunnel.session import Session
 from adapters.tunnel.signals import ENDING_SIGNALS, signals_noted
 from adapters.tunnel.spec import CommandSpec, ExecOpener, OnEvent, Tuning, ignore_event
 from adapters.tunnel.stream import Stream
-from adapters.tunnel.terminal import terminal_given_over
+from adapters.tunnel.terminal import come_to_the_foreground, terminal_given_over
 from statemachine.errors import ProviderError
 
 
@@ -27,7 +28,7 @@ def run_command(
 ) -> int:
     """Run it and return its exit status, 128+n for signal n; raises ``ProviderError`` subclasses.
 
-    SIGTERM, SIGINT and SIGHUP end the command in the container and give 128+n at once. When nobody reads
+    SIGTERM, SIGINT, SIGHUP and SIGQUIT end the command in the container and give 128+n at once. When nobody reads
     stdout any more, the command is ended too and the status is 141.
     """
     loop = Loop()
@@ -51,13 +52,18 @@ def run_command(
     )
     try:
         with signals_noted(loop, caught, ENDING_SIGNALS), contextlib.ExitStack() as stack:
-            stream = session.open(order, (stdin, stdout, stderr), ended)
+            begin: Callable[[], None] | None = None
             if spec.tty is not None:
-                stack.enter_context(
+                come_to_the_foreground(stdin)
+                begin = stack.enter_context(
                     terminal_given_over(stdin, loop, lambda size: stream.resize(size.rows, size.columns))
                 )
+            stream = session.open(order, (stdin, stdout, stderr), ended)
             session.start()
             while not results:
+                if begin is not None and stream.was_sent:
+                    begin()
+                    begin = None
                 session.step()
             session.close()
     finally:

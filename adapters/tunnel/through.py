@@ -15,7 +15,7 @@ from adapters.tunnel import local, messages
 from adapters.tunnel.loop import Loop
 from adapters.tunnel.signals import ENDING_SIGNALS, signals_noted
 from adapters.tunnel.spec import CommandSpec, OnEvent, TtySize, ignore_event
-from adapters.tunnel.terminal import terminal_given_over
+from adapters.tunnel.terminal import come_to_the_foreground, terminal_given_over
 from statemachine.errors import ProviderError, TunnelError, TunnelLostError
 
 START_SECONDS: Final = 20.0
@@ -127,11 +127,14 @@ class _Request:
         self._on_event = on_event
         self._buffer = b""
         self._sent = False
+        self._begin: Callable[[], None] = lambda: None
         self._done = False
         self._result: int | ProviderError | None = None
 
     def run(self, order: bytes, fds: tuple[int, int, int], *, terminal: bool) -> int | ProviderError | None:
-        """The result; None when the holder went away before it took the command."""
+        """The result; None when the holder went away before it sent the command."""
+        if terminal:
+            come_to_the_foreground(fds[0])
         try:
             local.send_request(self._sock, order, fds)
         except (BrokenPipeError, ConnectionResetError):
@@ -141,7 +144,7 @@ class _Request:
             loop.watch(self._sock.fileno(), select.POLLIN, self._heard)
             with signals_noted(loop, self._caught, ENDING_SIGNALS), contextlib.ExitStack() as stack:
                 if terminal:
-                    stack.enter_context(terminal_given_over(fds[0], loop, self._resized))
+                    self._begin = stack.enter_context(terminal_given_over(fds[0], loop, self._resized))
                 while not self._done:
                     loop.step()
         finally:
@@ -177,6 +180,7 @@ class _Request:
     def _obey(self, message: dict[str, Any]) -> None:
         if "sent" in message:
             self._sent = True
+            self._begin()
         elif "event" in message:
             self._on_event(message["event"])
         elif "exit" in message:

@@ -79,3 +79,67 @@ def test_keys_signals_and_sizes_pass(endpoint):
         client.wait()
         os.close(master)
         os.close(slave)
+
+
+BACKGROUND = """
+import os, signal, sys
+from adapters.tunnel.terminal import come_to_the_foreground
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+pid = os.fork()
+if pid == 0:
+    os.setpgid(0, 0)
+    come_to_the_foreground(0)
+    os._exit(7)
+os.setpgid(pid, pid)
+_, status = os.waitpid(pid, os.WUNTRACED)
+assert os.WIFSTOPPED(status) and os.WSTOPSIG(status) == signal.SIGTTIN, status
+os.tcsetpgrp(0, pid)
+os.kill(pid, signal.SIGCONT)
+_, status = os.waitpid(pid, 0)
+os.tcsetpgrp(0, os.getpgrp())
+print("stopped, then", os.waitstatus_to_exitcode(status), flush=True)
+"""
+
+
+def test_who_is_in_the_background_waits_for_the_terminal():
+    pid, master = pty.fork()
+    if pid == 0:
+        os.chdir(Path(__file__).parents[3])
+        os.execv(sys.executable, [sys.executable, "-c", BACKGROUND])
+    read_until(master, b"stopped, then 7")
+    os.waitpid(pid, 0)
+    os.close(master)
+
+
+def test_a_stop_is_survived_and_the_one_who_asks_politely_is_not_heard(endpoint):
+    server = endpoint()
+    given = server.opener()
+    pid, master = pty.fork()
+    if pid == 0:
+        os.chdir(Path(__file__).parents[3])
+        command = "echo ready; while read -r l; do stty size; done"
+        os.execv(
+            sys.executable,
+            [sys.executable, "-c", PROGRAM, given.uri, given.password.reveal(), server.ca_file, command],
+        )
+    read_until(master, b"ready")
+    raw = termios.tcgetattr(master)
+    os.kill(pid, signal.SIGTSTP)
+    os.write(master, b"\r")
+    read_until(master, b"24 80")  # it goes on
+    os.kill(pid, signal.SIGSTOP)
+    cooked = termios.tcgetattr(master)
+    cooked[3] |= termios.ICANON | termios.ECHO | termios.ISIG
+    termios.tcsetattr(master, termios.TCSANOW, cooked)
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 41, 121, 0, 0))
+    os.kill(pid, signal.SIGCONT)
+    until = time.monotonic() + 5
+    while termios.tcgetattr(master)[3] != raw[3]:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    os.write(master, b"\r")
+    read_until(master, b"41 121")
+    os.kill(pid, signal.SIGTERM)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 143
+    os.close(master)
