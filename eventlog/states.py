@@ -133,7 +133,8 @@ class StatesFold:
         seen = folding.see(kind)
         key = b'%b%b","subject":%b,"seq":' % (_KEY, entry.type.encode(), encode(entry.subject))
         number = b"%d" % entry.seq
-        if line.startswith(key + number + _SCHEMA, _KEY_AT):
+        # Where the name of a command stands in older data is for its upcaster to say.
+        if line.startswith(key + number + _SCHEMA, _KEY_AT) and (kind is None or kind.VERSION == 1):
             self._keys[key] = seen
             self._digits = len(number)
         return seen
