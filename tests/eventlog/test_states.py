@@ -23,7 +23,7 @@ from statemachine.errors import LogDamagedError
 from statemachine.fold import Workspace, fold
 from statemachine.states import State
 from statemachine.table import TABLE
-from tests.eventlog.lives import Quick, live, quick
+from tests.eventlog.lives import FACTS, GROUP, OWNER, Quick, live, quick
 from tests.eventlog.strategies import of, subjects
 
 Line = dict[str, Any]
@@ -109,6 +109,19 @@ def test_all_at_once_is_each_on_its_own(found: list[Line], tail: bytes, block: i
             folded = StatesFold(begun.place, states)
             folded.run(view.behind(begun.place) or [], verified=True)
             assert folded.states() == expected
+
+
+def test_names_of_commands_that_begin_alike(path: Path) -> None:
+    log = quick(path)
+    log.append("w", e.Adopted(group=GROUP, facts=FACTS))
+    for name in ('"', '"b', "\\", "\\c", "d"):
+        log.append("w", e.CommandOpened(owner=OWNER, command=name))
+    for name in ('"b', "\\"):
+        log.append("w", e.CommandClosed(command=name))
+    workspace = quick(path).states()["w"]
+    assert workspace == one_by_one(path)["w"]
+    assert workspace is not None
+    assert set(workspace.commands) == {'"', "\\c", "d"}
 
 
 def test_older_versions_of_a_command_are_read_by_their_upcaster(
