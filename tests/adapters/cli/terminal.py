@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import signal
 import struct
 import subprocess
 import termios
@@ -15,7 +16,8 @@ from pathlib import Path
 
 
 def _own() -> None:
-    """Make standard input the terminal whose keys send signals."""
+    """Make standard input the terminal whose keys send signals, also where the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
