@@ -137,6 +137,7 @@ class _Holder:
         self._tell = on_event
         self._tuning = tuning
         self._answer = answer
+        self._greeting = local.greeting()
         self._loop = Loop()
         self._session: Session | None = None
         self._clients: set[_Client] = set()
@@ -207,7 +208,7 @@ class _Holder:
         client = _Client(sock)
         self._clients.add(client)
         with contextlib.suppress(OSError):
-            sock.send(local.greeting())
+            sock.send(self._greeting)
         self._loop.watch(sock.fileno(), select.POLLIN, lambda _: self._heard(client))
 
     def _heard(self, client: _Client) -> None:

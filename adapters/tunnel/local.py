@@ -19,7 +19,6 @@ import os
 import socket
 import struct
 import time
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,9 +56,8 @@ def connect(path: Path) -> socket.socket | None:
     return sock
 
 
-@cache
 def build() -> str:
-    """What tells this program from an earlier or later one, changed files of the same version included."""
+    """What tells the program on this disk from an earlier or later one, changed files of the same version included."""
     root = Path(__file__).resolve().parents[1]
     seen = hashlib.sha256(str(root).encode())
     for folder in (root / "tunnel", root / "cli", root / "azure", root.parent / "statemachine"):
@@ -103,7 +101,7 @@ def meet(path: Path, seconds: float) -> tuple[socket.socket, bool] | None:
 
 
 def greeting() -> bytes:
-    """What a holder says to whoever connects, before anything else."""
+    """What a holder says to whoever connects, before anything else; made at its start, when the disk has its build."""
     return line({"holder": build()})
 
 

@@ -104,11 +104,11 @@ def test_the_build_changes_with_the_program(tmp_path, monkeypatch):
         file.parent.mkdir(parents=True)
         file.write_text("x = 1\n")
     monkeypatch.setattr(local, "__file__", str(files[0]))
-    builds = {local.build.__wrapped__()}
+    builds = {local.build()}
     files[1].write_text("x = 12\n")
-    builds.add(local.build.__wrapped__())
+    builds.add(local.build())
     os.utime(files[0], (1, 1))
-    builds.add(local.build.__wrapped__())
+    builds.add(local.build())
     assert len(builds) == 3
 
 
