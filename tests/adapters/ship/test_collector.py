@@ -202,7 +202,6 @@ def test_two_at_once_do_not_send_twice(collector: Double, log: Path) -> None:
     assert tell(LocalLog(log), Slow(url, headers={}), redactor=None, now=lambda: 1).events == COUNT
     assert len(refused) == 3
     assert collector.seqs() == list(range(1, COUNT + 1))
-    # With names taken out it is another delivery, which has a place of its own.
     assert tell(LocalLog(log), Collector(url, headers={}), redactor=None, now=lambda: 1).events == 0
 
 
