@@ -19,6 +19,7 @@ MOST_WORKSPACES: Final = 30
 MOST_COLOURS: Final = 8
 MOST_DAYS: Final = 92
 OTHERS: Final = "all others"
+TOGETHER: Final = "all workspaces"
 
 FLEET: Final = (State.RUNNING, State.STARTING, State.FAILED)
 """What the chart of all workspaces counts, from below; STARTING stands for all that is on its way."""
@@ -83,7 +84,7 @@ def costs(summary: Summary, shape: Shape) -> str:
     names = _ranked(summary)
     amounts: dict[tuple[str, str], float] = {}
     for line in bill.lines:
-        place = (line.workspace if line.workspace in names else OTHERS, line.day)
+        place = (line.workspace if line.workspace in names else names[-1], line.day)
         amounts[place] = amounts.get(place, 0.0) + float(line.amount)
     chart = StackedBar(
         **config(shape, 240),
@@ -109,9 +110,13 @@ def cost_colours(summary: Summary) -> list[tuple[str, str]]:
 
 
 def _ranked(summary: Summary) -> list[str]:
-    """Workspaces by what they cost, the small ones together."""
-    names = [line.workspace for line in sorted(summary.by_workspace.lines, key=lambda line: -line.amount)]
-    return names if len(names) <= MOST_COLOURS else [*names[: MOST_COLOURS - 1], OTHERS]
+    """Workspaces by what they cost, the small ones together; where all are small, nothing but their sum."""
+    lines = sorted(summary.by_workspace.lines, key=lambda line: -line.amount)
+    names = [line.workspace for line in lines]
+    if len(names) <= MOST_COLOURS:
+        return names
+    large = sum(line.amount for line in lines[: MOST_COLOURS - 1])
+    return [*names[: MOST_COLOURS - 1], OTHERS] if large > summary.by_workspace.total.amount / 5 else [TOGETHER]
 
 
 def _portion(name: str, day: str, amount: float, currency: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from statemachine.states import State
 
 MOST_FAILURES: Final = 20
 """Told one by one; above a few, failures are also summed up by their code."""
-MOST_LINES: Final = 50
+MOST_LINES: Final = 25
 """Lines of a table: a page is for reading, and `audit` has the rest."""
 FEW: Final = 3
 

@@ -81,6 +81,8 @@ def config(shape: Shape, height: int) -> dict[str, Any]:
         "show_legend": False,
         "js": [],
         "margin": 4,
+        # The last label of a time axis stands half behind the axis.
+        "margin_right": 18,
         "print_values": False,
         "no_data_text": "nothing in this time",
     }

@@ -58,9 +58,9 @@ def shoot(page: Path, folder: Path, size: tuple[int, int], *options: str) -> Sho
     return Shot(read_png(picture.read_bytes()), asked_by_page(json.loads(log.read_text("utf-8"))))
 
 
-def dom(page: Path, folder: Path, size: tuple[int, int]) -> str:
+def dom(page: Path, folder: Path, size: tuple[int, int], *options: str) -> str:
     """The page's document after its scripts ran."""
-    return _run(page, folder, size, "--dump-dom")
+    return _run(page, folder, size, "--dump-dom", *options)
 
 
 def asked_by_page(log: dict[str, object]) -> list[str]:
