@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow check bench bench-eventlog bench-tunnel bench-upload bench-armour bench-up bench-ship fuzz dist helper manifests docs format clean test-packages
+.PHONY: demo test test-slow check bench bench-eventlog bench-tunnel bench-link bench-upload bench-armour bench-up bench-ship fuzz dist helper manifests docs format clean test-packages
 
 demo: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/devpod-provider-aci-emulator run -- sh tools/demo.sh
@@ -33,6 +33,9 @@ bench-eventlog: $(READY)
 
 bench-tunnel: $(READY) helper
 	$(BIN)/python -m tools.bench_tunnel
+
+bench-link: $(READY) helper
+	$(BIN)/python -m tools.bench_link
 
 bench-upload: $(READY) helper
 	$(BIN)/python -m tools.bench_upload
