@@ -18,7 +18,6 @@ from statemachine.errors import OptionError, ProviderError
 from statemachine.fold import Workspace
 from statemachine.lifecycle import close_command, failure_of, open_command
 
-
 PURPOSES: Final = (
     ("helper ssh-server", "ssh-server"),
     ('echo "ping"', "inject"),
@@ -85,7 +84,7 @@ def _asked(environ: Mapping[str, str]) -> tuple[str, str]:
 
 def _through_tunnel(current: Session, workspace: Workspace, spec: CommandSpec) -> int:
     socket = _socket(current, workspace)
-    if socket and current.settings.tunnel_idle > 0:
+    if socket:
         from adapters.cli.sockets import spawn_holder
         from adapters.tunnel import run_through_holder
 
@@ -98,14 +97,13 @@ def _through_tunnel(current: Session, workspace: Workspace, spec: CommandSpec) -
             stderr=2,
             on_event=current.trace,
         )
-    from adapters.cli.opener import PLACE, Opener
+    from adapters.cli.opener import Opener
     from adapters.tunnel import Tuning, run_command
 
     trusted = ca_file(current.environ)
-    remembered = socket.with_suffix(PLACE) if socket else None
     return run_command(
         spec,
-        Opener(current.groups, current.group(workspace), remembered=remembered, ca_file=trusted),
+        Opener(current.groups, current.group(workspace), ca_file=trusted),
         stdin=0,
         stdout=1,
         stderr=2,

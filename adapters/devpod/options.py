@@ -370,7 +370,7 @@ TABLE: Final[tuple[Option, ...]] = (
         name="ACI_TUNNEL_IDLE",
         group=PROVIDER,
         kind="duration",
-        description="How long a connection to the container is kept for the next command; 0 keeps none.",
+        description="How long a connection to the container is kept for the next command; 0: until the last one ends.",
         default="10m",
         suggestions=("0", "10m", "1h"),
         check=v.duration,
@@ -381,7 +381,7 @@ TABLE: Final[tuple[Option, ...]] = (
         group=PROVIDER,
         kind="duration",
         description="How long a command outlives a broken connection: until then it is resumed, then it is hung up and "
-        "ends with exit status 95. Without a kept connection (ACI_TUNNEL_IDLE 0) at most 10 seconds.",
+        "ends with exit status 95.",
         default="5m",
         suggestions=("1m", "5m", "1h"),
         check=v.up_to_a_day,

@@ -32,6 +32,8 @@ RECEIVE: Final = 65536
 LINGER: Final = 1.0
 CHECK: Final = 1.0
 ANSWER_SECONDS: Final = 10.0
+FIRST_SECONDS: Final = 20.0
+"""How long the command that a holder was started for may take to come, however short its idle time is."""
 
 Answer = Callable[[Any], Any]
 """Answers a question, JSON each way; called in threads. Raises ProviderError where the asker must ask elsewhere."""
@@ -143,8 +145,13 @@ class _Holder:
         self._clients: set[_Client] = set()
         self._retired = self._leaving = self._over = False
         self._idle_since = time.monotonic()
+        self._used = False
+        orphans = path.is_socket()  # its listener was killed: whoever goes in order takes it away
         self._socket = HolderSocket(path, self._loop, self._welcome)
         self._check()
+        if orphans:
+            self._event("an earlier holder was killed; ending what it left in the container")
+            self._ensure_session()
 
     def serve(self) -> None:
         """Until it is over."""
@@ -174,15 +181,19 @@ class _Holder:
     def _check(self) -> None:
         """Now and then: whether there is still a reason to be here, and whether we can be found."""
         now = time.monotonic()
-        busy = any(client.order is not None for client in self._clients)
-        if busy:
+        patience = self._idle if self._used else max(self._idle, FIRST_SECONDS)
+        if self._busy:
             self._idle_since = now
-        elif self._retired or now - self._idle_since >= self._idle:
+        elif self._retired or now - self._idle_since >= patience:
             self._stop()
             return
         if not self._retired and not self._leaving:
             self._see_to_the_files()
-        self._loop.after(min(max(self._idle - (now - self._idle_since), 0.05), CHECK), self._check)
+        self._loop.after(min(max(patience - (now - self._idle_since), 0.05), CHECK), self._check)
+
+    @property
+    def _busy(self) -> bool:
+        return any(client.order is not None for client in self._clients)
 
     def _see_to_the_files(self) -> None:
         if not self._lock.holds():
@@ -337,6 +348,9 @@ class _Holder:
         self._clients.discard(client)
         if client.order is not None:
             self._idle_since = time.monotonic()
+            self._used = True
+            if not self._idle and not self._busy:
+                self._stop()
 
 
 def _answer_one(sock: socket.socket, answer: Answer, question: object) -> None:

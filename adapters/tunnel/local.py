@@ -91,9 +91,7 @@ def meet(path: Path, seconds: float) -> tuple[socket.socket, bool] | None:
         greeting = json.loads(said)
     except TimeoutError:
         sock.close()
-        raise TunnelError(
-            f"the tunnel's holder at {path} does not answer", remedy="End that process, or set ACI_TUNNEL_IDLE=0."
-        ) from None
+        raise TunnelError(f"the tunnel's holder at {path} does not answer", remedy="End that process.") from None
     except (OSError, ValueError):
         sock.close()
         return None

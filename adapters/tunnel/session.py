@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import threading
 import time
@@ -32,6 +33,7 @@ INTRUDER: Final = (
 )
 TICK: Final = 0.1
 SETTLE: Final = 0.7
+BYE_SECONDS: Final = 1.0
 FIRST_CUTS: Final = 8
 CROWDED_SECONDS: Final = 30.0
 CONFLICT: Final = 409
@@ -113,6 +115,7 @@ class Session:
         if channel is not None:
             self._loop.forget(channel.fileno())
             self.link.bye()
+            _hear_out(channel, BYE_SECONDS)
             channel.shut()
 
     # Dialling
@@ -272,3 +275,11 @@ class Session:
 def _is_conflict(problem: ProviderError) -> bool:
     """Whether Azure answered 409: how it says "too many sessions" is not documented, but that it may."""
     return getattr(problem, "http_status", 0) == CONFLICT
+
+
+def _hear_out(channel: Channel, seconds: float) -> None:
+    """Until the other end has closed: a good-bye with the end of the connection at its heels may never be delivered."""
+    deadline = time.monotonic() + seconds
+    with contextlib.suppress(TimeoutError, ChannelClosedError):
+        while time.monotonic() < deadline:
+            channel.wait(deadline)

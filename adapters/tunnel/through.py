@@ -48,7 +48,10 @@ def run_through_holder(
     order = messages.encode_open(spec)
     for attempt in range(ATTEMPTS):
         with _connect(socket_path, spawn, start_seconds) as sock:
-            result = _Request(sock, on_event).run(order, (stdin, stdout, stderr), terminal=spec.tty is not None)
+            request = _Request(sock, on_event)
+            result = request.run(order, (stdin, stdout, stderr), terminal=spec.tty is not None)
+        if request.bereft:
+            spawn()  # the heir ends in the container what was left there, whether or not another command comes
         if isinstance(result, ProviderError):
             raise result
         if result is not None:
@@ -117,7 +120,7 @@ def _connect(path: Path, spawn: Spawn, seconds: float) -> socket.socket:
         time.sleep(_PAUSE)
     raise TunnelError(
         f"the tunnel's holder did not start in {seconds:g} s",
-        remedy="Set DEVPOD_DEBUG=true, or turn the holder off with ACI_TUNNEL_IDLE=0.",
+        remedy="Set DEVPOD_DEBUG=true to see what it waits for, and try again.",
     )
 
 
@@ -130,6 +133,8 @@ class _Request:
         self._begin: Callable[[], None] = lambda: None
         self._done = False
         self._result: int | ProviderError | None = None
+        self.bereft = False
+        """The holder died while the command ran."""
 
     def run(self, order: bytes, fds: tuple[int, int, int], *, terminal: bool) -> int | ProviderError | None:
         """The result; None when the holder went away before it sent the command."""
@@ -170,6 +175,7 @@ class _Request:
         except OSError:
             data = b""
         if not data:
+            self.bereft = self._sent and not self._done
             lost = TunnelLostError("the tunnel's holder died while the command ran")
             self._finish(lost if self._sent else None)
             return
