@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -14,9 +15,11 @@ from types import SimpleNamespace
 import pytest
 
 from adapters.cli import sockets
-from adapters.cli.sockets import NAME, runtime_folder, spawn_holder
+from adapters.cli.compose import session
+from adapters.cli.sockets import NAME, holder_socket, runtime_folder, spawn_holder
 from adapters.tunnel import CommandSpec, run_through_holder
 from statemachine.errors import TunnelError
+from statemachine.fold import Workspace
 
 
 @pytest.fixture
@@ -93,3 +96,51 @@ def test_a_holder_that_cannot_start_says_why(base: Path) -> None:
             stderr=2,
         )
     assert mode(path.with_suffix(".err")) == 0o600
+
+
+MINE = {
+    "AZURE_SUBSCRIPTION_ID": "00000000-0000-4000-8000-000000000001",
+    "AZURE_RESOURCE_GROUP": "mine",
+    "AZURE_REGION": "westeurope",
+    "MACHINE_ID": "one",
+    "AZURE_TENANT_ID": "00000000-0000-4000-8000-000000000002",
+    "AZURE_CLIENT_ID": "00000000-0000-4000-8000-000000000003",
+    "AZURE_CLIENT_SECRET": "secret",
+}
+STARTED = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def place(started: datetime | None = STARTED, **changes: str) -> Path | None:
+    return holder_socket(session({**MINE, **changes}), Workspace(subject="one", started=started))
+
+
+@pytest.mark.usefixtures("base")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"AZURE_SUBSCRIPTION_ID": "00000000-0000-4000-8000-000000000009"},
+        {"AZURE_RESOURCE_GROUP": "other"},
+        {"AZURE_RESOURCE_MANAGER_URL": "https://management.usgovcloudapi.net"},
+        {"MACHINE_ID": "two"},
+        {"MACHINE_CONTEXT": "other"},
+        {"MACHINE_ID": "", "DEVCONTAINER_ID": "one"},
+        {"AZURE_CLIENT_ID": "00000000-0000-4000-8000-000000000009"},
+        {"AZURE_TENANT_ID": "00000000-0000-4000-8000-000000000009"},
+        {"AZURE_CLIENT_ID": "", "AZURE_CLIENT_SECRET": "", "AZURE_AUTH_MODE": "cli"},
+    ],
+)
+def test_no_holder_serves_what_is_not_its_own(change: dict[str, str]) -> None:
+    assert place() is not None
+    assert place() == place()
+    assert place(**change) != place()
+
+
+@pytest.mark.usefixtures("base")
+def test_a_container_that_was_started_anew_has_another_holder() -> None:
+    assert place() != place(started=STARTED.replace(hour=1))
+    assert place() != place(started=None)
+
+
+@pytest.mark.usefixtures("base")
+def test_the_secret_and_the_region_make_no_difference() -> None:
+    assert place(AZURE_CLIENT_SECRET="renewed", AZURE_REGION="eastus", ACI_CPU_CORES="8") == place()
