@@ -12,28 +12,42 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from adapters.report.page import Frame, render, seal_of
 from adapters.ship.export import FORMATS
 from adapters.ship.line import Line
 from adapters.ship.local import LocalLog
 from adapters.ship.merge import Merged
 from adapters.ship.names import named
 from adapters.ship.otlp_proto import export_request
+from adapters.ship.reader import ShippedReader, chooser
 from adapters.ship.redact import Redactor
 from adapters.ship.sql import query
 from adapters.ship.store import Folder
 from adapters.ship.tell import items
 from adapters.ship.writer import blob_name, writer_of
+from eventlog import verify
+from eventlog.audit.cost import bill
+from eventlog.audit.meter import metered
+from eventlog.audit.operations import Follower
+from eventlog.audit.prices import shipped
+from eventlog.audit.query import Query, newest
+from eventlog.audit.reader import LogReader
+from eventlog.audit.summary import summarise
+from eventlog.audit.walk import walk
 from tests.adapters.ship import azurite
 from tests.adapters.ship.logs import BEGIN, OWNER, chained, log_bytes, write
+from tests.eventlog.audit.company import company as company_log
 from tools.figures import report
 
 Rows = list[tuple[str, str, float, str]]
 EVENTS = 20
 """Of each writer: about a day's work of one developer, so 10,000 writers are a company's day."""
 AZURITE_WRITERS = 200
+AUDITED = 100_000
+"""Events of the log that the audit verbs read."""
 
 
 def company(root: Path, writers: int) -> int:
@@ -65,14 +79,18 @@ def count(lines: object) -> int:
     return sum(1 for _ in lines)  # type: ignore[attr-defined]  # any iterable
 
 
-def memory_of(root: Path) -> float:
-    """MiB that a process needs to merge a folder, its interpreter included."""
+def peak(action: Callable[[Path], object], path: Path) -> float:
+    """MiB that a process needs for something, its interpreter included."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_peak, (root,))
+        return pool.apply(_peak, (action, path))
 
 
-def _peak(root: Path) -> float:
+def _merge(root: Path) -> None:
     count(Merged(Folder(root)).lines())
+
+
+def _peak(action: Callable[[Path], object], path: Path) -> float:
+    action(path)
     # Not getrusage: what the parent needed before it started us would count as ours.
     status = Path("/proc/self/status").read_text(encoding="ascii").split()
     return int(status[status.index("VmHWM:") + 1]) / 1024
@@ -90,8 +108,8 @@ def merging(folder: Path, writers: int) -> Rows:
         ("merge_one", "one writer with as many events, verified", events / one, "events/s"),
         ("merge_ratio", "the first over the second", one / many, ""),
         ("merge_first", "until the first event", first, "s"),
-        ("merge_memory", f"peak memory, {writers:,} writers", memory_of(folder / "many"), "MiB"),
-        ("merge_memory_one", "peak memory, one writer", memory_of(folder / "one"), "MiB"),
+        ("merge_memory", f"peak memory, {writers:,} writers", peak(_merge, folder / "many"), "MiB"),
+        ("merge_memory_one", "peak memory, one writer", peak(_merge, folder / "one"), "MiB"),
     ]
 
 
@@ -123,6 +141,46 @@ def exporting(folder: Path) -> Rows:
         ("export_otlp", "OTLP protobuf", len(some) / otlp, "events/s"),
         ("sql", f"SQL over {len(lines):,} events: load and GROUP BY", sql, "s"),
     ]
+
+
+def auditing(folder: Path) -> Rows:
+    """The audit verbs' work without starting Python: over one large log, and for one of many writers."""
+    path = write(folder / "company" / "events.jsonl", company_log(AUDITED, 1_000, 50))
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+
+    def sums() -> object:
+        return bill(metered(walk(LogReader(path).records()), now), shipped(), ("day", "actor"))
+
+    pages: list[str] = []
+
+    def page() -> None:
+        summary = summarise(LogReader(path).records(), Query(), shipped(), now)
+        pages.append(render(summary, seal_of(verify(path)), Frame("log", now, "0", ())))
+
+    begun = time.perf_counter()
+    page()
+    first_page = time.perf_counter() - begun
+    some = f"developer{7:05d}"
+    return [
+        ("audit_list", f"audit: the newest 50 of {AUDITED:,} events", best(lambda: newest_of(path)), "s"),
+        ("audit_cost", "audit cost --by day,actor", best(sums), "s"),
+        ("audit_report", "audit report, chain verified", min(first_page, best(page, 2)), "s"),
+        ("audit_report_size", "its size", len(pages[0].encode()) / 1024, "KiB"),
+        ("audit_memory", "its peak memory", peak(_report, path), "MiB"),
+        ("audit_one", "one of many writers (--writer)", best(lambda: count(one_of(folder / "many", some))), "s"),
+    ]
+
+
+def newest_of(path: Path) -> object:
+    return newest(Follower(), LogReader(path).records(), Query(), 50)
+
+
+def one_of(root: Path, user: str) -> object:
+    return ShippedReader(Folder(root), chooser((user,))).records()
+
+
+def _report(path: Path) -> None:
+    summarise(LogReader(path).records(), Query(), shipped(), datetime(2026, 11, 1, tzinfo=UTC))
 
 
 def shipping(folder: Path) -> Rows:
@@ -188,7 +246,8 @@ def main() -> None:
     writers = parser.parse_args().writers
     with tempfile.TemporaryDirectory(prefix="bench-ship-") as name:
         folder = Path(name)
-        report("bench-ship", merging(folder, writers) + exporting(folder) + shipping(folder))
+        rows = merging(folder, writers) + exporting(folder) + auditing(folder) + shipping(folder)
+        report("bench-ship", rows)
 
 
 if __name__ == "__main__":
