@@ -95,7 +95,7 @@ def agent_time(events: list[dict[str, Any]]) -> float:
     return (first[1] - first[0]).total_seconds()
 
 
-def once(devpod: Devpod, releases: Releases, way: Way) -> Taken:
+def once(devpod: Devpod, releases: Releases, way: Way, tries: int = 3) -> Taken:
     """A new workspace, from ``devpod up`` to its first shell."""
     options = way.options | {"ACI_AGENT_URL": releases.url}
     devpod.ok(
@@ -107,8 +107,15 @@ def once(devpod: Devpod, releases: Releases, way: Way) -> Taken:
     releases.rate, releases.asked[:] = way.rate, []
     known = len(devpod.user.events())
     before = time.perf_counter()
-    devpod.ok("up", str(devpod.user.home / "project"), "--ide", "none")
+    answer = devpod("up", str(devpod.user.home / "project"), "--ide", "none")
     up = time.perf_counter() - before
+    if answer.returncode != 0:
+        # DevPod's own race ends one `up` in some with EOF (see tests/e2e/test_devpod.py): that one does not count.
+        told = (answer.stdout + answer.stderr).decode(errors="replace")
+        if tries == 1 or "EOF" not in told:
+            raise RuntimeError(f"{way.meaning}: {told}")
+        devpod.ok("delete", "project")
+        return once(devpod, releases, way, tries - 1)
     said = devpod.ok("ssh", "project", "--command", "cat hello.txt")
     taken = time.perf_counter() - before
     if said.strip() != "hello from the project" or bool(releases.asked) != (options["ACI_AGENT_FETCH"] == "true"):
