@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -68,11 +69,11 @@ class _Conversation:
         if self._ask(start, [nonce.relay(), nonce.said("need")]) == nonce.relay():
             return self._ready()
         lines = shelltext.place_lines(helper.build, helper.digest, nonce)
-        if self._teach(lines, shelltext.upload_text(helper.data)):
+        if self._teach(lines, {"pack": shelltext.packed_text, "send": shelltext.upload_text}):
             return self._ready()
         tried = nonce.places_tried(self._passed)
         self._on_event("no folder takes an executable file; trying without one")
-        if self._teach(memorytext.memory_lines(helper.digest, nonce), memorytext.upload_text(helper.data)):
+        if self._teach(memorytext.memory_lines(helper.digest, nonce), {"send": memorytext.upload_text}):
             return self._ready()
         raise no_place([*tried, *nonce.places_tried(self._passed)])
 
@@ -133,17 +134,22 @@ class _Conversation:
     def _ready(self) -> Ready:
         return Ready(self._channel, bytes(self._heard))
 
-    def _teach(self, lines: list[bytes], text: bytes) -> bool:
-        """Hand the helper to whoever the lines make ask for it; False when nobody there could take it."""
+    def _teach(self, lines: list[bytes], texts: Mapping[str, Callable[[bytes], bytes]]) -> bool:
+        """Hand the helper to whoever the lines make ask for it, in the form that the word asks for.
+
+        False when nobody there could take it.
+        """
         nonce = self._nonce
-        relay, send, none, bad = nonce.relay(), nonce.said("send"), nonce.said("none"), nonce.said("bad")
+        relay, none, bad = nonce.relay(), nonce.said("none"), nonce.said("bad")
+        asks = {nonce.said(word): form for word, form in texts.items()}
         deadline = time.monotonic() + self._tuning.upload
-        found = self._ask(lines, [relay, send, none])
+        found = self._ask(lines, [relay, none, *asks])
         size, damaged = UPLOAD_MESSAGE, 0
         try:
             while found != relay:
                 if found == none:
                     return False
+                text = asks[found](self._helper.data)
                 self._on_event(f"placing the helper: {len(self._helper.data)} bytes as {len(text)}")
                 self._channel.send(text, size)
                 found = self._expect_end_of_upload([relay, bad, none], deadline)
@@ -151,7 +157,7 @@ class _Conversation:
                     size, damaged = LINE_MESSAGE, damaged + 1
                     if damaged >= BAD_MOST:
                         raise TunnelError("the helper arrives damaged in the container, again and again")
-                    found = self._expect([relay, send, none], deadline)
+                    found = self._expect([relay, none, *asks], deadline)
         except TimeoutError:
             self._give_up(f"did not take the helper in {self._tuning.upload:g} s")
         return True

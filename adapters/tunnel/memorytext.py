@@ -84,7 +84,10 @@ def memory_lines(digest: str, nonce: Nonce) -> list[bytes]:
 
 
 def _trial(programs: tuple[str, ...], script: str, option: str) -> str:
-    return f"for i in {' '.join(programs)};do command -v $i >/dev/null 2>&1&&$i {option} {script} 2>/dev/null;done;"
+    # What succeeds has been the helper, to its end.
+    return (
+        f"for i in {' '.join(programs)};do command -v $i >/dev/null 2>&1&&$i {option} {script} 2>/dev/null&&exit;done;"
+    )
 
 
 def _assigned(name: str, text: str) -> list[str]:

@@ -8,6 +8,8 @@ for its answer.
 
 from __future__ import annotations
 
+import base64
+import gzip
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -75,18 +77,22 @@ def start_line(build: str, nonce: Nonce) -> bytes:
 
 
 def place_lines(build: str, digest: str, nonce: Nonce) -> list[bytes]:
-    """Find a folder of ours where files can be executed, say ``send``, read the helper, become it.
+    """Find a folder of ours where files can be executed, say ``pack`` or ``send``, read the helper, become it.
 
-    Each folder that will not do is told with the reason: ``places_tried`` reads that. A failed transfer says
-    ``bad`` and goes on to the next folder. When there is none left, a server that runs without a file is looked
-    for; then ``none``.
+    ``pack`` where there are programs for ``packed_text``; ``send``, where there are none or where they have
+    failed, wants ``upload_text``. Each folder that will not do is told with the reason: ``places_tried`` reads that.
+    A failed transfer says ``bad`` and goes on to the next folder. When there is none left, a server that runs without
+    a file is looked for; then ``none``.
     """
     local = "|".join(f"*\\ {kind},*" for kind in _LOCAL)
     mounts = (
         f" e=$(({nonce.first}+{nonce.second}));set --;while read -r x d f o x;do "
         f'case "$d $f,$o," in /proc*|/sys*|*,ro,*|*,noexec,*);;{local})set -- "$@" "$d";;esac;done</proc/mounts'
     )
-    tell = ' dpa_no(){ echo "[devpod-aci:no:$e:$1:$d]";}'
+    tell = (
+        ' dpa_no(){ echo "[devpod-aci:no:$e:$1:$d]";};dpa_has(){ command -v $1 >/dev/null 2>&1;};'
+        "k=;dpa_has awk&&dpa_has base64&&dpa_has gzip&&k=1"
+    )
     have = _whole(f"$p/{build}", digest)
     own = (
         f" dpa_own(){{ p={_FOLDER};t=$p/{nonce.word};"
@@ -95,17 +101,20 @@ def place_lines(build: str, digest: str, nonce: Nonce) -> list[bytes]:
         'h=1;[ -O "$p" ]&&h=;[ -h "$p" ]&&h=1;[ "$h" ]&&{ dpa_no foreign;return 1;};'
         f'{have}&&exec "$p/{build}" relay {nonce.word};'
         '(echo :>"$t") 2>/dev/null||{ dpa_no full;return 1;};chmod 700 "$t" 2>/dev/null||{ dpa_no mode;return 1;};'
-        "command -v printf >/dev/null 2>&1||{ dpa_no printf;return 1;};"
+        "[ $k ]||dpa_has printf||{ dpa_no printf;return 1;};"
         '"$t" 2>/dev/null||{ rm -f "$t";dpa_no noexec;return 1;};}'
     )
     get = (
-        ' dpa_get(){ echo "[devpod-aci:send:$e]";'
-        'while IFS= read -r l&&case $l in .)false;;esac;do printf "$l";done>"$t";'
-        f'{_whole("$t", digest)}||{{ rm -f "$t";echo "[devpod-aci:bad:$e]";return 1;}};'
+        ' dpa_get(){ if [ $k ];then k=;echo "[devpod-aci:pack:$e]";'
+        "awk '/^[.]$/{exit}{print}'|base64 -d 2>/dev/null|gzip -dc 2>/dev/null>\"$t\";"
+        'else echo "[devpod-aci:send:$e]";'
+        'while IFS= read -r l&&case $l in .)false;;esac;do printf "$l";done>"$t";fi;'
+        f'{_whole("$t", digest)}||{{ echo "[devpod-aci:bad:$e]";return 1;}};'
         f'mv -f "$t" "$p/{build}"&&t=$p/{build};exec "$t" relay {nonce.word};}}'
     )
     go = (
-        f" for d in {PLACES} {_LAST_PLACES};do dpa_own&&dpa_get;done;for x in /proc/[0-9]*;do "
+        f' for d in {PLACES} {_LAST_PLACES};do dpa_own&&{{ dpa_get||dpa_get||rm -f "$t";}};done;'
+        "for x in /proc/[0-9]*;do "
         f'[ -O $x ]&&{{ read -r c<$x/comm;}} 2>/dev/null&&[ "$c" = devpod-aci ]&&'
         f"{_whole('$x/exe', digest)}&&exec $x/exe relay {nonce.word};done;"
         'echo "[devpod-aci:none:$e]"'
@@ -115,6 +124,12 @@ def place_lines(build: str, digest: str, nonce: Nonce) -> list[bytes]:
 
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ,:;=+_@#^~/<>[]{}()|&*?$")
 _OCTAL_DIGITS: Final = frozenset(b"01234567")
+
+
+def packed_text(data: bytes) -> bytes:
+    """``data`` as lines for ``base64`` and ``gzip``, ended by a line with a full stop: a third of ``upload_text``."""
+    text = base64.b64encode(gzip.compress(data, mtime=0))
+    return b"\n".join([*(text[at : at + LINE_MOST] for at in range(0, len(text), LINE_MOST)), b".", b""])
 
 
 def upload_text(data: bytes) -> bytes:

@@ -160,6 +160,17 @@ def test_the_upload_is_what_printf_makes_of_it(data):
     assert made.stdout == data
 
 
+@given(st.binary(max_size=3000))
+@settings(max_examples=20, deadline=None)
+def test_the_packed_upload_is_what_base64_and_gzip_make_of_it(data):
+    text = shelltext.packed_text(data)
+    assert all(32 <= value < 127 or value == 10 for value in text)
+    assert all(len(line) < 1000 for line in text.split(b"\n"))
+    script = "awk '/^[.]$/{exit}{print}'|base64 -d|gzip -dc"
+    made = subprocess.run(["/bin/sh", "-c", script], input=text, capture_output=True, check=False)
+    assert (made.stdout, made.stderr) == (data, b"")
+
+
 def test_lines_typed_into_a_shell_are_plain_and_short():
     nonce = shelltext.Nonce()
     for line in (
