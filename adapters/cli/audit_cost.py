@@ -66,7 +66,7 @@ def stretches(query: Query) -> list[Stretch]:
     records = (record for record in source.records() if query.wants_workspace(record.subject))
     return [
         stretch
-        for stretch in metered(walk(records), datetime.now(UTC))
+        for stretch in metered(walk(records, source.damage()), datetime.now(UTC))
         if query.wants_actor(stretch.actor.user, stretch.actor.host, stretch.actor.azure)
     ]
 

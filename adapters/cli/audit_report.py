@@ -50,7 +50,7 @@ def report(*, output: Path, price_files: tuple[Path, ...], region: str, keys: tu
     prices = chosen_prices(price_files, region)
     now = datetime.now(UTC)
     reader = source.reader()
-    summary = summarise(source.records(reader), query, prices, now)
+    summary = summarise(source.records(reader), query, prices, now, source.damage())
     if not summary.lives:
         from adapters.cli.audit_list import nothing
 

@@ -51,7 +51,7 @@ def from_option(function: F) -> F:
 
     @wraps(function)
     def answering(*args: Any, **kwargs: Any) -> Any:
-        noted: list[LogDamagedError] = click.get_current_context().meta.setdefault(_DAMAGE, [])
+        noted = damage()
         try:
             answer = function(*args, **kwargs)
         except (LogDamagedError, CallError) as error:
@@ -142,8 +142,14 @@ def records(source: Reader | None = None) -> Iterator[Record]:
     Raises LogError, LogDamagedError for what cannot be read at all, UnsupportedError.
     """
     source = source or reader()
-    source.damage = click.get_current_context().meta.setdefault(_DAMAGE, source.damage)
+    source.damage = damage()
     return source.records()
+
+
+def damage() -> list[LogDamagedError]:
+    """What was found wrong with the source by now."""
+    found: list[LogDamagedError] = click.get_current_context().meta.setdefault(_DAMAGE, [])
+    return found
 
 
 def of_workspace(workspace: str) -> list[Record]:

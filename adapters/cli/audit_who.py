@@ -26,7 +26,7 @@ def who(*, workspace: str, as_json: bool) -> None:
     from eventlog.audit.who import runs
 
     records = source.of_workspace(workspace)
-    found = runs(walk(records))
+    found = runs(walk(records, source.damage()))
     if as_json:
         import msgspec
 

@@ -22,7 +22,7 @@ def explain(*, workspace: str, as_json: bool) -> None:
     from eventlog.audit.walk import walk
 
     records = source.of_workspace(workspace)
-    steps = list(walk(records))
+    steps = list(walk(records, source.damage()))
     found_operations = operations(records)
     found = explained(workspace, steps, found_operations)
     if found is None:

@@ -61,7 +61,7 @@ def _show_replay(workspace: str, when: datetime | None, until: int | None, *, st
     from eventlog.audit.walk import walk
 
     last, early = None, when is not None or until is not None
-    for one, after in moments(up_to(walk(source.of_workspace(workspace)), seq=until, moment=when)):
+    for one, after in moments(up_to(walk(source.of_workspace(workspace), source.damage()), seq=until, moment=when)):
         if step and last is not None and not _go_on():
             early = True
             break
@@ -197,4 +197,4 @@ def _point(text: str, workspace: str | None) -> Point:
 def _steps(point: Point) -> Iterator[Step]:
     from eventlog.audit.walk import walk
 
-    return walk(source.of_workspace(point.workspace))
+    return walk(source.of_workspace(point.workspace), source.damage())

@@ -48,14 +48,22 @@ class LogReader:
         return [(str(self.path), self._whole, str(self.damage[0]) if self.damage else "")]
 
     def records(self) -> Iterator[Record]:
-        """The records behind the last one that was read. Raises LogError, LogDamagedError for what is no record."""
+        """The records behind the last one that was read; what is no record ends them.
+
+        Raises LogError, LogDamagedError where the log is not the one any more that was followed.
+        """
         if self._places[-1] != START and self._looked() == self._size:
             return
         # Before anything is read: what is appended meanwhile is then seen as a change.
         self._size = self._looked()
         with open_view(self._disk, self.path) as view:
-            for piece, start in self._behind(view):
-                yield from self._of_piece(view, piece, start)
+            behind = self._behind(view)
+            try:
+                for piece, start in behind:
+                    yield from self._of_piece(view, piece, start)
+            except LogDamagedError as error:
+                if not self.damage:
+                    self.damage.append(error)
 
     def _behind(self, view: View) -> Iterator[tuple[Piece, int]]:
         """The pieces behind the latest place that the log still has."""
@@ -83,11 +91,11 @@ class LogReader:
                 try:
                     record = _decode(line)
                 except UNREADABLE as error:
-                    if self.damage:
-                        raise self.damage[0] from error
+                    if index:
+                        self._places.append(_place(piece, _offset(at, lines, index), lines[index - 1]))
                     raise piece.damaged(_offset(at, lines, index), f"is not a record: {error}") from error
                 yield record
-            self._places.append(Place(piece.base, at + len(data), layout.hash_in(lines[-1][:-1])))
+            self._places.append(_place(piece, at + len(data), lines[-1]))
 
     def _looked(self) -> object:
         """What changes with every append, for the price of one call."""
@@ -96,6 +104,11 @@ class LogReader:
         except OSError:
             return None
         return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _place(piece: Piece, offset: int, line: bytes) -> Place:
+    """The place behind a line."""
+    return Place(piece.base, offset, layout.hash_in(line[:-1]))
 
 
 def _offset(at: int, lines: list[bytes], index: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -64,11 +64,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     by_day: Bill
 
 
-def summarise(records: Iterable[Record], query: Query, prices: Prices, now: datetime) -> Summary:
-    """What happened to the workspaces, and through the people, a query asks for. Raises LogDamagedError."""
+def summarise(
+    records: Iterable[Record], query: Query, prices: Prices, now: datetime, damage: Sequence[object] = ()
+) -> Summary:
+    """What happened to the workspaces, and through the people, a query asks for. Raises as ``walk``."""
     until = min(query.until or now, now)
     seen = _Seen(query, until)
-    seen.read(records)
+    seen.read(records, damage)
     seen.meters.finish(now)
     since = min(query.since or seen.begin or until, until - LEAST)
     names = labels(seen.last)
@@ -121,9 +123,10 @@ class _Seen:
         self.failed: Counter[Stream] = Counter()
         self._open: dict[tuple[str, int], Operation] = {}
 
-    def read(self, records: Iterable[Record]) -> None:
+    def read(self, records: Iterable[Record], damage: Sequence[object]) -> None:
         """Take all records into account."""
-        for step in walk(self._passing(record for record in records if self._query.wants_workspace(record.subject))):
+        wanted = (record for record in records if self._query.wants_workspace(record.subject))
+        for step in walk(self._passing(wanted), damage):
             self.bars.step(step)
             self.runs.step(step)
             self.meters.step(step)

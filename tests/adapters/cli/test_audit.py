@@ -339,3 +339,33 @@ def test_following_shows_what_is_recorded_meanwhile(story: Story) -> None:
             process.terminate()
         process.stdout.read()
     assert (seen["workspace"], seen["verb"], seen["outcome"]) == ("api", "create", "ok")
+
+
+DAMAGES = {
+    "a doubled line": lambda lines: [*lines[:3], lines[2], *lines[3:]],
+    "two swapped": lambda lines: [*lines[:3], lines[4], lines[3], *lines[5:]],
+    "one removed": lambda lines: [*lines[:3], *lines[4:]],
+    "one changed": lambda lines: [*lines[:3], lines[3].replace(b'"ada"', b'"eve"'), *lines[4:]],
+    "not text": lambda lines: [*lines[:3], lines[3].replace(b"ada", b"\xff\xfe\xfd"), *lines[4:]],
+    "gigantic": lambda lines: [*lines[:3], lines[3][:-2] + b"x" * 2_000_000 + b"\n", *lines[4:]],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_log_still_answers_and_names_its_first_bad_line(
+    call: Call, story: Story, tmp_path: Path, damage: str
+) -> None:
+    lines = story.path.read_bytes().splitlines(keepends=True)
+    story.path.write_bytes(b"".join(DAMAGES[damage](lines)))
+    for verb in (
+        ("audit", "--json"),
+        ("audit", "who", "shop", "--json"),
+        ("audit", "cost", "--json"),
+        ("replay", "shop", "--json"),
+        ("audit", "report", "-o", str(tmp_path / "page.html")),
+    ):
+        status, out, err = call(*verb)
+        assert status == LogDamagedError.exit_status, verb
+        assert out, verb
+        (line,) = [line for line in err.splitlines() if line.startswith("error")]
+        assert "line 4: " in line, verb

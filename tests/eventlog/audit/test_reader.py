@@ -122,5 +122,19 @@ def test_what_is_no_record_ends_it_and_names_the_first_bad_line(path: Path, writ
     lines[3] = lines[3].replace(b'"time":', b'"tame":')
     path.write_bytes(b"".join(lines))
     reader = LogReader(path)
-    with pytest.raises(LogDamagedError, match="line 4"):
-        seqs(reader)
+    assert seqs(reader) == [1, 2, 3]
+    (damage,) = reader.damage
+    assert "line 4" in str(damage)
+    # Looking again finds nothing new, and does not begin again.
+    assert seqs(reader) == []
+    assert reader.damage == [damage]
+
+
+def test_a_line_that_is_too_long_ends_it(path: Path, write: Write) -> None:
+    write(5)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[3] = lines[3][:-2] + b"x" * 2_000_000 + b"\n"
+    path.write_bytes(b"".join(lines))
+    reader = LogReader(path)
+    assert seqs(reader) == [1, 2, 3]
+    assert "line 4: longer than" in str(reader.damage[0])
