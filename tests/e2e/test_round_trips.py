@@ -15,7 +15,7 @@ import pytest
 from emulator.testing import Running, running_emulator
 from tests.e2e.provider import Provider
 
-RTT = 0.4
+RTT = 1.0
 """Seconds. Much, so that a busy machine is little beside it."""
 OWN = 1.0
 """A command's own round trip: it is there once it has been ready."""
