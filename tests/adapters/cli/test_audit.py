@@ -274,6 +274,15 @@ def test_the_report(call: Call, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.glob(".report*")] == []
 
 
+def test_a_report_says_what_is_signed(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
+    key, target = tmp_path / "key.pub", tmp_path / "report.html"
+    assert call("audit", "seal")[0] == 0
+    assert call("audit", "key", "-o", str(key))[0] == 0
+    assert call("audit", "report", "-o", str(target), "--public-key", str(key))[0] == 0
+    assert "signed up to event 32, 1 unsigned at the end" in target.read_text("utf-8")
+
+
 def test_a_report_of_a_broken_chain_says_so(call: Call, story: Story, tmp_path: Path) -> None:
     text = story.path.read_bytes()
     story.path.write_bytes(text.replace(b'"user":"bob"', b'"user":"eve"', 1))

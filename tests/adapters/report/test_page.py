@@ -13,7 +13,7 @@ import pytest
 from adapters.report.charts import MOST_COLOURS, MOST_WORKSPACES, OTHERS, cost_colours, drawings
 from adapters.report.page import seal_of, seal_of_many
 from adapters.report.svg import SHAPES, ticks
-from eventlog import Verdict
+from eventlog import Actor, Verdict
 from eventlog.audit.query import Query
 from statemachine import events as e
 from tests.adapters.report.conftest import NOW, page_of, summary_of
@@ -85,6 +85,7 @@ def test_what_the_log_holds_is_only_ever_text(tmp_path: Path) -> None:
     story = Story(tmp_path / "events.jsonl")
     failure = refused(HOSTILE, HOSTILE, error=HOSTILE)
     asked = e.CreateRequested(owner=e.Owner(host="h", pid=1), group=group("x"), facts=facts(image=HOSTILE))
+    story.call(Actor(HOSTILE, HOSTILE, HOSTILE))
     story.says(HOSTILE, asked).wait(seconds=5).says(HOSTILE, e.CreateFailed(failure=failure))
     story.creates("</svg><script>", 60)
     page = page_of(story)
