@@ -20,6 +20,8 @@ from eventlog.failures import explained
 from eventlog.paths import blobs_path
 from eventlog.replay import Entry
 from eventlog.seals import Seals
+from eventlog.tombstone import SegmentsArchived, SegmentsExpired
+from eventlog.tombstone import signed_text as tombstone_text
 from statemachine.errors import LogError
 
 if TYPE_CHECKING:
@@ -123,12 +125,28 @@ class SignedSeals(Seals):
         keys = [Ed25519PublicKey.from_public_bytes(one.public) for one in trust]
         self._keys = {key_id(key): key for key in keys}
         self._wanted = {one.sealed.seq: one.sealed.head for one in trust if one.sealed.seq}
+        self._others: set[int] = set()
+        """Lines that are there, and not those that had been sealed."""
+        self._expired: SegmentsExpired | None = None
 
     def look(self, entry: Entry, head: str, digest: str) -> str:
         """As ``Seals``."""
         if entry.type == CheckpointSigned.__name__:
             return self._checkpoint(msgspec.json.decode(entry.data, type=CheckpointSigned), entry.seq, head)
+        if entry.type in (SegmentsArchived.__name__, SegmentsExpired.__name__):
+            return self._tombstone(entry, head)
         return ""
+
+    def _tombstone(self, entry: Entry, head: str) -> str:
+        data = bytes(entry.data)
+        signed = msgspec.json.decode(data, type=_Signed)
+        text = tombstone_text(entry.type, entry.schema, entry.seq, head, data)
+        wrong = self._signature(signed.key, signed.signature, text)
+        if not wrong:
+            self.signed = entry.seq - 1
+            if entry.type == SegmentsExpired.__name__ and entry.schema <= SegmentsExpired.VERSION:
+                self._expired = msgspec.json.decode(data, type=SegmentsExpired)
+        return wrong
 
     def _checkpoint(self, event: CheckpointSigned, seq: int, head: str) -> str:
         if (event.count, event.head) != (seq - 1, head):
@@ -152,17 +170,39 @@ class SignedSeals(Seals):
 
     def passes(self, seq: int, digest: str) -> None:
         """As ``Seals``."""
-        if self._wanted and self._wanted.get(seq) == digest:
-            del self._wanted[seq]
+        if self._wanted and seq in self._wanted:
+            if self._wanted[seq] == digest:
+                del self._wanted[seq]
+            else:
+                self._others.add(seq)
+
+    def _excuse(self) -> None:
+        """What had been sealed, is not here, and expired as whoever sealed it says, cannot be asked for any more.
+
+        At the end of a segment it still can: the tombstone has its hash.
+        """
+        if self._expired is None:
+            return
+        ends = {segment.last: segment.head for segment in self._expired.segments}
+        for seq in [seq for seq in self._wanted if seq <= self._expired.last and seq not in self._others]:
+            if ends.get(seq, self._wanted[seq]) == self._wanted[seq]:
+                self.unchecked += seq not in ends
+                del self._wanted[seq]
 
     def verdict(self) -> str:
         """As ``Seals``."""
+        self._excuse()
         if self._wanted:
             return f"is missing, or another one than it was: event {min(self._wanted)} had been sealed"
         if not self.signed:
             self.line = 0
             return f"begins a log that no key of those given ({', '.join(self._keys)}) ever sealed"
         return ""
+
+
+class _Signed(msgspec.Struct):
+    key: str = ""
+    signature: str = ""
 
 
 def is_due(log: Path, seq: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, NoReturn
 
 import msgspec
 
+from eventlog.tombstone import SegmentsArchived, SegmentsExpired
 from eventlog.upcast import reader
 from statemachine.errors import LogDamagedError
 from statemachine.events import EVENT_TYPES, Event
@@ -42,7 +43,9 @@ class CheckpointSigned(Event, frozen=True, gc=False, omit_defaults=True, kw_only
 LOG_SUBJECT: Final = "log"
 """Subject of the log's own events."""
 
-OWN_TYPES: Final[dict[str, type[Event]]] = {kind.__name__: kind for kind in (TornTailSetAside, CheckpointSigned)}
+OWN_TYPES: Final[dict[str, type[Event]]] = {
+    kind.__name__: kind for kind in (TornTailSetAside, CheckpointSigned, SegmentsArchived, SegmentsExpired)
+}
 """Event types the log writes itself. They are not part of any workspace's history."""
 
 

@@ -16,6 +16,7 @@ import msgspec
 from eventlog.codec import OWN_TYPES, CheckpointSigned, TornTailSetAside
 from eventlog.record import Actor, Record
 from eventlog.table import json_lines, table
+from eventlog.tombstone import SegmentFacts, SegmentsArchived, SegmentsExpired
 from statemachine import events as e
 
 __all__ = ["VERBS", "Ended", "Row", "json_lines", "rows", "table"]
@@ -174,8 +175,23 @@ def _own(event: e.Event) -> tuple[str, str]:
             return "set aside", f"an unfinished line of {event.size} bytes, kept in {event.file}"
         case CheckpointSigned():
             return "seal", f"all {event.count} events before, with key {event.key}"
+        case SegmentsArchived():
+            return "archive", f"{_span(event.segments)} to {event.place}{_because(event.reason)}"
+        case SegmentsExpired():
+            return (
+                "expire",
+                f"{_span(event.segments)}, {event.kept} kept of all up to {event.last}{_because(event.reason)}",
+            )
         case _:
             return e.name_of(event).lower(), ""
+
+
+def _span(segments: tuple[SegmentFacts, ...]) -> str:
+    return f"events {segments[0].first} to {segments[-1].last}" if segments else "no events"
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
 
 
 def _row(record: Record, verb: str, ended: Ended) -> Row:

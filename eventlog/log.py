@@ -172,8 +172,8 @@ class EventLog:
         checked on the way. Raises LogError, LogDamagedError.
         """
         with open_view(self._disk, self.path) as view:
-            folded = StatesFold(view.start, {})
-            folded.run(view.behind(view.start) or iter(()), verified=verified)
+            folded = StatesFold(view.beginning, {})
+            folded.run(view.behind(view.beginning) or iter(()), verified=verified)
             return folded.states()
 
     def replay(self, *, verified: bool = True) -> Iterator[Recorded]:

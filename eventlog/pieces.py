@@ -15,7 +15,7 @@ from eventlog.disk import Disk
 from eventlog.failures import explained
 from eventlog.pack import unpacked
 from eventlog.read import blocks, damaged, head_at, open_log, open_plain
-from eventlog.segments import Segment, sealed
+from eventlog.segments import KEPT, Segment, listed, parts
 from eventlog.tail import first_seq
 from statemachine.errors import LogDamagedError, LogError
 
@@ -104,11 +104,16 @@ class Sealed:
                 yield from self._whole(blocks(self._disk, fd, self.path, start), os.fstat(fd).st_size, start)
                 return
         if not self.segment.packed.exists():
-            raise LogError(
-                f"the segment {self.path} of the event log is gone",
-                remedy="Bring it back; without it the log has a hole.",
-            )
+            raise self._gone()
         yield from unpacked(self.segment.packed, start)
+
+    def _gone(self) -> LogError:
+        if any(one.path.suffix == KEPT and one.last >= self.segment.last for one in listed(self.path.parent).values()):
+            return LogError(f"the segment {self.path} of the event log expired while it was read", remedy="Try again.")
+        return LogError(
+            f"the segment {self.path} of the event log is gone",
+            remedy="Bring it back; without it the log has a hole.",
+        )
 
     def _whole(self, found: Iterator[tuple[int, bytes]], size: int, start: int) -> Iterator[tuple[int, bytes]]:
         end = start
@@ -148,13 +153,18 @@ class Sealed:
         return LogDamagedError(f"{self.path}, line {number}: {reason}")
 
 
+class Kept(Sealed):
+    """What is left of the segments that expired: lines of theirs with gaps between them."""
+
+
 class View:
     """The pieces of the log at one moment, oldest first."""
 
-    def __init__(self, segments: list[Sealed], active: Active | None) -> None:
+    def __init__(self, kept: Kept | None, segments: list[Sealed], active: Active | None) -> None:
+        self.kept = kept
         self.sealed = segments
         self.active = active
-        self.pieces: list[Piece] = [*segments, *([active] if active else [])]
+        self.pieces: list[Piece] = [*([kept] if kept else []), *segments, *([active] if active else [])]
 
     def behind(self, place: Place) -> Iterator[tuple[Piece, int]] | None:
         """The pieces from a place on, each with the offset to begin at; None when the log has no such place."""
@@ -174,6 +184,24 @@ class View:
         """Before the first line that is still here."""
         return Place(self.pieces[0].base, 0, layout.GENESIS) if self.pieces else START
 
+    @property
+    def beginning(self) -> Place:
+        """Before the first line, for whoever needs all of them. Raises LogDamagedError if a whole segment is missing.
+
+        What expired is not missing in that sense: all that is still needed of it is kept.
+        """
+        last = 0
+        for piece in self.pieces:
+            if piece.base > last:
+                raise LogDamagedError(
+                    f"events {last + 1} to {piece.base} of the event log are missing: no segment before {piece.path}"
+                    " has them",
+                    remedy="Bring the segment back, from the archive if it is there.",
+                )
+            if isinstance(piece, Sealed):
+                last = piece.segment.last
+        return START
+
 
 @contextmanager
 def open_view(disk: Disk, path: Path, *, whatever: bool = False) -> Iterator[View]:
@@ -182,17 +210,20 @@ def open_view(disk: Disk, path: Path, *, whatever: bool = False) -> Iterator[Vie
     for _ in range(_TRIES):
         with opener(disk, path) as fd:
             with explained(path, "read"):
-                found = sealed(path)
+                beside = parts(path)
+                kept, found = beside.kept, beside.sealed
                 first = 0 if fd is None else first_seq(disk, fd)
                 # Opened while it was empty, or before there was one: it may have grown and been sealed meanwhile,
                 # and would be gone through twice, or not at all.
-                if found and not first and not _is_still(fd, path):
+                if (found or kept) and not first and not _is_still(fd, path):
                     continue
             if first > 0:
                 found = [segment for segment in found if segment.last < first]
-            base = first - 1 if first else found[-1].last if found else 0
+                kept = kept if kept and kept.last < first else None
+            base = first - 1 if first else found[-1].last if found else kept.last if kept else 0
             segments = [Sealed(disk, segment) for segment in found]
-            yield View(segments, None if fd is None else Active(disk, fd, path, base))
+            active = None if fd is None else Active(disk, fd, path, base)
+            yield View(Kept(disk, kept) if kept else None, segments, active)
             return
     raise LogError(f"the event log {path} changes faster than it can be read")
 

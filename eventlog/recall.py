@@ -34,7 +34,7 @@ def recall(disk: Disk, path: Path, subject: str) -> tuple[Workspace, Place]:
         except LogDamagedError:
             # Perhaps another workspace's line, which is no reason to refuse this one.
             found = None
-        return found or _tail(view, empty(subject), view.start)
+        return found or _tail(view, empty(subject), view.beginning)
 
 
 def catch_up(disk: Disk, path: Path, workspace: Workspace, place: Place) -> tuple[Workspace, Place] | None:
@@ -49,6 +49,12 @@ def refresh(disk: Disk, path: Path, *, force: bool = False) -> None:
     """Bring the snapshot up to date where that is worth it. Raises LogError, LogDamagedError."""
     with open_view(disk, path) as view:
         _from_snapshot(disk, path, view, None, force=force)
+
+
+def rebuild(disk: Disk, path: Path) -> None:
+    """Make the snapshot anew from what is left of the log. Raises LogError, LogDamagedError."""
+    with open_view(disk, path) as view:
+        _made_anew(disk, path, view, None, force=True)
 
 
 def _from_snapshot(
@@ -85,7 +91,7 @@ def _made_anew(
 ) -> tuple[Workspace, Place] | None:
     if not force and _length(view, view.start) <= TAIL:
         return None
-    return _saved(disk, path, view, StatesFold(view.start, {}), subject)
+    return _saved(disk, path, view, StatesFold(view.beginning, {}), subject)
 
 
 def _saved(

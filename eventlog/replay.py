@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -10,7 +10,7 @@ import msgspec
 
 from eventlog import layout
 from eventlog.codec import READERS, event_of
-from eventlog.pieces import Piece, View
+from eventlog.pieces import Kept, Piece, View
 from eventlog.read import lines_with, needle
 from eventlog.record import Record
 from statemachine.ports import Recorded
@@ -90,20 +90,42 @@ def records(view: View, *, verified: bool) -> Iterator[Record]:
 
 def _lines(view: View, *, verified: bool) -> Iterator[tuple[Piece, int, list[bytes]]]:
     """The lines of the log, block by block; of a block that is not all good, those before the first bad one."""
-    head = layout.GENESIS
+    head, leap = layout.GENESIS, leaps(lambda: view)
     for piece in view.pieces:
+        kept = isinstance(piece, Kept)
         for at, data in piece.blocks():
             lines = layout.lines_of(data)
             if not verified:
                 yield piece, at, lines
                 continue
-            head, good = chained(lines, head, first=piece is view.pieces[0] and at == 0 and piece.base > 0)
+            first = piece is view.pieces[0] and at == 0 and piece.base > 0
+            head, good = whole(lines) if kept else chained(lines, head, first=first, leap=leap)
             yield piece, at, lines[:good]
             if not head:
                 raise piece.damaged(_offset(at, lines, good), BROKEN)
+        head = piece.segment.head if isinstance(piece, Kept) else head
 
 
-def chained(lines: list[bytes], head: str, *, first: bool) -> tuple[str, int]:
+Leap = Callable[[bytes], bool]
+"""Whether everything between the line before and one (newline included) that does not follow it expired."""
+
+
+def leaps(look: Callable[[], View]) -> Leap:
+    """Asks the tombstones of a log, which are looked for when there is something to ask."""
+    found: list[Leap] = []
+
+    def leap(line: bytes) -> bool:
+        if not found:
+            from eventlog.expired import Jumps, readable_tombstones
+
+            jumps = Jumps(lambda: [one.event for one in readable_tombstones(look().pieces)])
+            found.append(lambda line: jumps.over(line[:-1]) is not None)
+        return found[0](line)
+
+    return leap
+
+
+def chained(lines: list[bytes], head: str, *, first: bool, leap: Leap = lambda _line: False) -> tuple[str, int]:
     """The hash of the last of some lines if they follow ``head``, else nothing; and how many of them do.
 
     ``first``: what was before them is gone; whether it may be missing is for ``verify`` to say.
@@ -114,10 +136,18 @@ def chained(lines: list[bytes], head: str, *, first: bool) -> tuple[str, int]:
     if found:
         return found[-1], len(lines)
     for index, line in enumerate(lines):
-        head = layout.follows(line[:-1], head)
+        head = layout.follows(line[:-1], head) or (layout.hash_in(line[:-1]) if leap(line) else "")
         if not head:
             return "", index
     return head, len(lines)
+
+
+def whole(lines: list[bytes]) -> tuple[str, int]:
+    """As ``chained`` for lines with gaps between them, each of which has only its own hash to show."""
+    for index, line in enumerate(lines):
+        if layout.digest_of(line[:-1]) != layout.hash_in(line[:-1]):
+            return "", index
+    return layout.hash_in(lines[-1][:-1]), len(lines)
 
 
 def _offset(at: int, lines: list[bytes], index: int) -> int:

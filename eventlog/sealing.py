@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from eventlog import keys
 from eventlog.checkpoint import Sealed, SignedSeals, Trust, last_sealed, public_text, remember, signed_text, trust_in
-from eventlog.codec import CheckpointSigned
+from eventlog.codec import CheckpointSigned, encode
 from eventlog.failures import explained
 from eventlog.tail import Tail
+from eventlog.tombstone import SegmentsArchived, SegmentsExpired
+from eventlog.tombstone import signed_text as tombstone_text
 from eventlog.verify import Verdict, verify
 from statemachine.errors import LogError
+from statemachine.events import name_of
 
 if TYPE_CHECKING:
     from eventlog.log import EventLog
@@ -46,6 +51,23 @@ def seal(log: EventLog) -> Recorded:
     return recorded
 
 
+def sign(log: EventLog, event: SegmentsArchived | SegmentsExpired) -> Recorded:
+    """Append an event about segments, signed in its place. Raises LogError, ImportError without ``cryptography``."""
+    key = ensure_key(log.path)
+    made: list[Sealed] = []
+
+    def signed(tail: Tail) -> SegmentsArchived | SegmentsExpired:
+        unsigned = replace(event, key=key.id, signature="")
+        made.append(Sealed(tail.seq, tail.hash, key.id))
+        text = tombstone_text(name_of(event), event.VERSION, tail.seq + 1, tail.hash, encode(unsigned))
+        return replace(unsigned, signature=key.sign(text))
+
+    recorded = log.note(signed)
+    # It vouches for all lines before it, as a checkpoint does.
+    remember(log.path, made[-1])
+    return recorded
+
+
 def public_key(log: Path) -> str:
     """The text to give to the auditor; makes a key if there is none. Raises LogError."""
     key = ensure_key(log)
@@ -66,6 +88,6 @@ def read_trust(file: Path) -> Trust:
         raise LogError(f"{file} is no public key", remedy="Give the file that `audit key` wrote.") from error
 
 
-def verify_signed(path: Path, trust: list[Trust]) -> Verdict:
-    """Check every line, and every checkpoint against the keys. Raises LogError."""
-    return verify(path, seals=SignedSeals(trust))
+def verify_signed(path: Path, trust: list[Trust], *, archive: Path | None = None) -> Verdict:
+    """Check every line, and every checkpoint and tombstone against the keys. Raises LogError."""
+    return verify(path, seals=SignedSeals(trust), archive=archive)

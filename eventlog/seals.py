@@ -11,12 +11,10 @@ class Seals:
     def __init__(self) -> None:
         self.signed = 0
         """Seq up to which the log is vouched for."""
+        self.unchecked = 0
+        """Things the auditor was told that nobody can check any more, because they expired."""
         self.line: int | None = None
         """Good lines before the one that ``verdict`` speaks of; None: that is the one behind the last."""
-
-    def begins(self, _base: int, _head: str) -> str:
-        """The log begins behind a line; why that is wrong."""
-        return "is not the first line of a log: the beginning is missing"
 
     def look(self, _entry: Entry, _head: str, _digest: str) -> str:
         """An event of the log's own, the hash before it and its own hash."""

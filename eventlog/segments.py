@@ -2,6 +2,9 @@
 
 ``events.jsonl.d/segments/<first seq>-<last seq>-<hash of the last line>.jsonl``, with ``.zst`` behind it once it
 is compressed. The names are a help for finding, not a promise: ``verify`` holds them against the lines.
+
+Where segments expired, one file stands in their place: ``<1>-<last seq>-<hash of that line>.kept`` has the lines of
+theirs that are still needed.
 """
 
 from __future__ import annotations
@@ -18,7 +21,12 @@ from eventlog.paths import blobs_path
 PACKED: Final = ".zst"
 """Behind the name of a compressed segment."""
 
-_NAME: Final = re.compile(r"(\d{12})-(\d{12})-([0-9a-f]{64})\.jsonl(\.zst)?\Z")
+KEPT: Final = ".kept"
+"""Ends the name of the file with what is kept of expired segments."""
+PENDING: Final = ".kept-new"
+"""The same before the tombstone is in the log."""
+
+_NAME: Final = re.compile(r"(\d{12})-(\d{12})-([0-9a-f]{64})(\.jsonl(?:\.zst)?|\.kept)\Z")
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
@@ -46,20 +54,55 @@ def named(log: Path, first: int, last: int, head: str) -> Segment:
     return Segment(folder(log) / f"{first:012d}-{last:012d}-{head}.jsonl", first, last, head)
 
 
-def sealed(log: Path) -> list[Segment]:
-    """The sealed segments of a log, oldest first; what has another name is none of ours. Raises OSError.
+def kept(log: Path, last: int, head: str) -> Segment:
+    """The file with what is kept of all events up to one."""
+    return Segment(folder(log) / f"{1:012d}-{last:012d}-{head}{KEPT}", 1, last, head)
+
+
+class Parts(msgspec.Struct, frozen=True, gc=False):
+    """The files beside the log's own, oldest first."""
+
+    kept: Segment | None
+    """What is left of the segments that expired."""
+    sealed: list[Segment]
+    leftover: list[Segment]
+    """Those whose lines are elsewhere in the log, or expired: what a process that died did not remove."""
+
+
+def parts(log: Path) -> Parts:
+    """The sealed segments of a log; what has another name is none of ours. Raises OSError.
 
     Reading a folder while a segment in it is being compressed can miss both of its names, so it is read until it
     says the same twice.
     """
-    found = _listed(log)
-    while found and found != (again := _listed(log)):
+    found = listed(folder(log))
+    while found and found != (again := listed(folder(log))):
         found = again
-    return [found[name] for name in sorted(found)]
+    if not found:
+        return Parts(None, [], [])
+    keeping = [segment for segment in found.values() if segment.path.suffix == KEPT]
+    newest = max(keeping, key=lambda segment: segment.last, default=None)
+    upto = newest.last if newest else 0
+    whole: list[Segment] = []
+    leftover = [segment for segment in keeping if segment is not newest]
+    for segment in sorted(found.values(), key=lambda segment: (segment.first, -segment.last)):
+        if segment.path.suffix == KEPT:
+            continue
+        if segment.last > upto:
+            whole.append(segment)
+            upto = segment.last
+        else:
+            leftover.append(segment)
+    return Parts(newest, whole, leftover)
 
 
-def _listed(log: Path) -> dict[str, Segment]:
-    place = folder(log)
+def sealed(log: Path) -> list[Segment]:
+    """The sealed segments of a log, oldest first. Raises OSError."""
+    return parts(log).sealed
+
+
+def listed(place: Path) -> dict[str, Segment]:
+    """The segments in a folder, by name. Raises OSError."""
     try:
         names = os.listdir(place)  # noqa: PTH208  # a Path for each entry costs more than the call
     except (FileNotFoundError, NotADirectoryError):

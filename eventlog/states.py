@@ -12,8 +12,8 @@ from typing import Final
 
 from eventlog import layout
 from eventlog.codec import READERS, encode
-from eventlog.pieces import Piece, Place
-from eventlog.replay import BROKEN, UNREADABLE, chained, decode_entry
+from eventlog.pieces import Kept, Piece, Place
+from eventlog.replay import BROKEN, UNREADABLE, chained, decode_entry, whole
 from statemachine.errors import LogDamagedError
 from statemachine.events import EVENT_TYPES
 from statemachine.fold import Workspace, empty
@@ -59,6 +59,8 @@ class StatesFold:
                 self._take(lines, piece, at)
                 offset = at + len(data)
                 self.place = Place(piece.base, offset, head)
+            if isinstance(piece, Kept):
+                self.place = Place(piece.base, offset, piece.segment.head)
 
     def states(self) -> dict[str, Workspace | None]:
         """All workspaces, those that nothing happened to included. Raises LogError, LogDamagedError."""
@@ -75,7 +77,7 @@ class StatesFold:
 
     def _chained(self, lines: list[bytes], head: str, piece: Piece, at: int) -> str:
         first = at == 0 and piece.base > 0 and head == layout.GENESIS
-        head, good = chained(lines, head, first=first)
+        head, good = whole(lines) if isinstance(piece, Kept) else chained(lines, head, first=first)
         if not head:
             raise piece.damaged(at + sum(map(len, lines[:good])), BROKEN)
         return head

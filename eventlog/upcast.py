@@ -40,6 +40,12 @@ def reader(kind: type[Event], name: str, schema: int, decode: Decode) -> Decode:
     return read
 
 
+def known(kinds: Mapping[str, type[Event]], name: str, schema: int) -> type[Event] | None:
+    """The type of an event; None for one, or a version of one, that only a newer version of this program knows."""
+    kind = kinds.get(name)
+    return kind if kind is not None and schema <= kind.VERSION else None
+
+
 def _risen(data: dict[str, Any], name: str, schema: int, target: int) -> dict[str, Any]:
     for version in range(schema, target):
         step = UPCASTERS.get((name, version))

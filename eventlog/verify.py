@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,11 +13,14 @@ from eventlog.codec import LOG_SUBJECT, TornTailSetAside
 from eventlog.disk import Disk, is_open_to_others
 from eventlog.lock import stillness
 from eventlog.paths import TORN
-from eventlog.pieces import Piece, Sealed, View, open_view
+from eventlog.pieces import Active, Kept, Piece, Sealed, View, open_view
 from eventlog.replay import UNREADABLE, decode_entry
 from eventlog.seals import Seals
 from eventlog.tail import TOO_LONG
 from statemachine.errors import LogDamagedError
+
+if TYPE_CHECKING:
+    from eventlog.gaps import Gaps
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,26 +43,26 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Events behind that: whoever can write the file can cut them off without a trace."""
     torn: int = 0
     """Bytes of an unfinished last line: no damage, the next append sets them aside."""
+    expired: int = 0
+    """Seq up to which events expired, as a tombstone in the log says; those that are kept of them are good lines."""
+    tombstone: int = 0
+    """Seq of that tombstone."""
+    archived: int = 0
+    """Events that were read from an archive, because they are not here."""
     warnings: tuple[str, ...] = ()
 
 
 class _Check:
     """The chain so far."""
 
-    def __init__(self, seals: Seals) -> None:
+    def __init__(self, seals: Seals, gaps: Gaps) -> None:
         self.seq = 0
         self.events = 0
         self.head = layout.GENESIS
         self.reason = ""
         self.aside: set[str] = set()
         self.seals = seals
-
-    def begin(self, line: bytes, base: int) -> bool:
-        """Begin behind what is gone, if ``seals`` knows why it may be; whether it does."""
-        if base and layout.is_shaped(line):
-            self.reason = self.seals.begins(base, layout.prev_in(line))
-            self.seq, self.head = base, layout.prev_in(line)
-        return not self.reason
+        self.gaps = gaps
 
     def line(self, line: bytes) -> bool:
         """Whether a line continues the chain; if not, ``reason`` says why."""
@@ -69,6 +73,11 @@ class _Check:
             self.reason = "is not a line of an event log, or was changed"
         elif layout.digest_of(line) != layout.hash_in(line):
             self.reason = "was changed after it was written: its hash is not the hash of its bytes"
+        elif (seq := _seq_of(line)) > self.seq + 1:
+            self.reason = self.gaps.refusal(self.seq, seq, line)
+            if not self.reason:
+                self.seq, self.head = seq - 1, layout.prev_in(line)
+                return self._content(line, layout.hash_in(line))
         elif self.seq:
             self.reason = "does not follow the line before: a line was removed, added or moved here"
         else:
@@ -88,7 +97,7 @@ class _Check:
         if record.subject == LOG_SUBJECT:
             if record.type == TornTailSetAside.__name__:
                 self.aside.add(msgspec.json.decode(record.data, type=TornTailSetAside).file)
-            self.reason = self.seals.look(record, self.head, digest)
+            self.reason = self.gaps.look(record) or self.seals.look(record, self.head, digest)
             if self.reason:
                 return False
         self.seals.passes(record.seq, digest)
@@ -98,51 +107,88 @@ class _Check:
         return True
 
 
-def verify(path: Path, *, disk: Disk | None = None, seals: Seals | None = None) -> Verdict:
+def verify(path: Path, *, disk: Disk | None = None, seals: Seals | None = None, archive: Path | None = None) -> Verdict:
     """Check every line; stops at the first bad one.
 
-    A log that does not exist, or is empty, is fine. Lines missing at the very end cannot be seen from the
-    file alone; ``seals`` knows what was signed, and looks for it. Raises LogError when a file cannot be read.
+    A log that does not exist, or is empty, is fine, and so is one whose older events expired, if a tombstone in it
+    says so. What is missing is read from a folder with an ``archive``, if one is given. Lines missing at the very end
+    cannot be seen from the file alone; ``seals`` knows what was signed, and looks for it. Raises LogError when a file
+    cannot be read.
     """
+    # What is about segments that left is imported here, for every call of the program imports this module.
+    from eventlog.gaps import Gaps
+    from eventlog.retention_archive import filled, lacking
+
     disk = disk or Disk()
     path = Path(os.path.realpath(path))
-    check = _Check(seals or Seals())
     with open_view(disk, path, whatever=True) as view:
-        at, number, torn, good, file = 0, 0, 0, True, ""
-        for piece in view.pieces:
-            file = "" if piece is view.active else piece.path.name
-            at, number, good = _lines(piece, 0, 0, check)
-            if good and isinstance(piece, Sealed):
-                good = _ends_as_named(piece, check)
-            if not good:
-                break
-        if good and view.active and view.active.size() > at:
-            # Unfinished, or being written at this moment: look again when nobody writes.
-            with stillness(view.active.fd):
-                at, number, good = _lines(view.active, at, number, check)
-                torn = view.active.size() - at if good else 0
-        warnings = _warnings(path, view, check.aside)
-    if good:
-        check.reason = check.seals.verdict()
-        if check.reason:
-            good, number = False, number if check.seals.line is None else check.seals.line
-    if not good or torn:
-        reason = f"is unfinished ({torn} bytes); the next append sets it aside" if torn else check.reason
-        line, file = number + 1, "" if torn else file
-    else:
-        reason, line, file = "", None, ""
+        pieces, archived = (view.pieces, []) if archive is None else filled(disk, view, archive)
+        gaps = Gaps(pieces, kept=view.kept, archived=archived)
+        check = _Check(seals or Seals(), gaps)
+        stop = _walk(pieces, view.active, check)
+        if stop.good:
+            stop = _judged(stop, pieces, view.active, check)
+        warnings = _warnings(path, view, check)
+        if archive is not None:
+            warnings += tuple(f"{archive} lacks events {first} to {last}" for first, last in lacking(pieces))
+    whole = stop.good and not stop.torn
+    unfinished = f"is unfinished ({stop.torn} bytes); the next append sets it aside"
     return Verdict(
-        ok=line is None,
+        ok=whole,
         events=check.events,
-        line=line,
-        file=file,
-        reason=reason,
+        line=None if whole else stop.number + 1,
+        file="" if whole or stop.torn else stop.file,
+        reason="" if whole else unfinished if stop.torn else check.reason,
         head=check.head,
-        torn=torn,
+        torn=stop.torn,
+        expired=gaps.found.event.last if gaps.found else 0,
+        tombstone=gaps.found.record.seq if gaps.found else 0,
+        archived=sum(piece.segment.last - piece.base for piece in archived),
         signed=check.seals.signed,
         unsealed=check.seq - check.seals.signed if check.seals.signed else check.events,
         warnings=warnings,
     )
+
+
+class _Stop(msgspec.Struct, frozen=True, gc=False):
+    """Where checking stopped."""
+
+    good: bool
+    """Because all lines were gone through."""
+    file: str
+    number: int
+    """Good lines of that file."""
+    torn: int = 0
+
+
+def _walk(pieces: list[Piece], active: Active | None, check: _Check) -> _Stop:
+    """Check line by line, up to the first bad one."""
+    at, number, file = 0, 0, ""
+    for piece in pieces:
+        file = "" if piece is active else piece.path.name
+        at, number, good = _lines(piece, 0, 0, check)
+        if good and isinstance(piece, Sealed) and not isinstance(piece, Kept):
+            good = _ends_as_named(piece, check)
+        if not good:
+            return _Stop(good=False, file=file, number=number)
+    if active is None or active.size() <= at:
+        return _Stop(good=True, file=file, number=number)
+    # Unfinished, or being written at this moment: look again when nobody writes.
+    with stillness(active.fd):
+        at, number, good = _lines(active, at, number, check)
+        return _Stop(good, file, number, active.size() - at if good else 0)
+
+
+def _judged(stop: _Stop, pieces: list[Piece], active: Active | None, check: _Check) -> _Stop:
+    """What is to be said of a log all of whose lines are good: of its beginning, and of its end."""
+    check.reason = check.gaps.verdict()
+    if check.reason:
+        return _Stop(good=False, file="" if pieces[0] is active else pieces[0].path.name, number=0)
+    check.reason = check.seals.verdict()
+    if check.reason:
+        number = stop.number if check.seals.line is None else check.seals.line
+        return _Stop(good=False, file=stop.file, number=number, torn=stop.torn)
+    return stop
 
 
 def _lines(piece: Piece, at: int, number: int, check: _Check) -> tuple[int, int, bool]:
@@ -153,8 +199,6 @@ def _lines(piece: Piece, at: int, number: int, check: _Check) -> tuple[int, int,
             at = start
             lines = data.split(b"\n")
             lines.pop()
-            if not check.seq and not number and not check.begin(lines[0], piece.base):
-                return at, number, False
             for line in lines:
                 if not line_is_good(line):
                     return at, number, False
@@ -169,13 +213,25 @@ def _lines(piece: Piece, at: int, number: int, check: _Check) -> tuple[int, int,
 def _ends_as_named(piece: Sealed, check: _Check) -> bool:
     """Whether a segment holds what its name says: whole segments could be renamed."""
     if (check.seq, check.head) == (piece.segment.last, piece.segment.head):
+        check.gaps.ends(check.seq, check.head)
         return True
     check.reason = f"is missing: by the name of {piece.path.name} it goes up to event {piece.segment.last}"
     return False
 
 
-def _warnings(path: Path, view: View, aside: set[str]) -> tuple[str, ...]:
+def _seq_of(line: bytes) -> int:
+    """The position a line says it has; 0 if that cannot be read."""
+    try:
+        return decode_entry(line).seq
+    except UNREADABLE:
+        return 0
+
+
+def _warnings(path: Path, view: View, check: _Check) -> tuple[str, ...]:
+    from eventlog.retention import is_unfinished
+
     found: list[str] = []
+    aside = check.aside - check.gaps.aside
     if view.active and is_open_to_others(os.fstat(view.active.fd)):
         found.append(f"{path.name} can be read or written by other users; the next append takes that away")
     kept = {entry.name for entry in path.parent.glob(f"{path.name}.{TORN}-*")}
@@ -183,4 +239,9 @@ def _warnings(path: Path, view: View, aside: set[str]) -> tuple[str, ...]:
         f"{name} is not mentioned in the log: an append died while setting it aside" for name in sorted(kept - aside)
     )
     found.extend(f"{name} was set aside and is gone" for name in sorted(aside - kept))
+    if is_unfinished(path):
+        found.append("an expiry was begun and not finished; the next `audit expire` or `audit archive` does the rest")
+    if check.seals.unchecked:
+        known = f"events that were known to be sealed and expired: {check.seals.unchecked}"
+        found.append(f"{known}; only the archive can show what they were")
     return tuple(found)

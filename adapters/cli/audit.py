@@ -17,10 +17,12 @@ from adapters.cli.compose import log_path
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def history(workspace: str | None, limit: int, as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
     """Show who did what, when, and how it ended; of one WORKSPACE or of all."""
+    from adapters.cli.expired import note
     from adapters.cli.host import host, user
     from eventlog import Actor, EventLog
     from eventlog.history import json_lines, rows, table
 
+    note(log_path(os.environ))
     log = EventLog(log_path(os.environ), actor=lambda: Actor(user=user(), host=host()), correlation="")
     found = rows(log.records(), subject=workspace, limit=limit)
     if as_json:
@@ -40,8 +42,14 @@ def history(workspace: str | None, limit: int, as_json: bool) -> None:  # noqa: 
     multiple=True,
     help="Also check what is signed; the file that `audit key` wrote. Give several if the key was changed.",
 )
-def verify(keys: tuple[str, ...]) -> None:
+@click.option(
+    "--archive",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder with segments that `audit archive` copied: what is not here any more is read from there.",
+)
+def verify(keys: tuple[str, ...], archive: Path | None) -> None:
     """Check the event log's hash chain line by line."""
+    from adapters.cli.expired import expired
     from eventlog import verify as check
     from statemachine.errors import LogDamagedError
 
@@ -49,9 +57,9 @@ def verify(keys: tuple[str, ...]) -> None:
     if keys:
         from eventlog.sealing import read_trust, verify_signed
 
-        verdict = verify_signed(path, [read_trust(Path(key)) for key in keys])
+        verdict = verify_signed(path, [read_trust(Path(key)) for key in keys], archive=archive)
     else:
-        verdict = check(path)
+        verdict = check(path, archive=archive)
     for warning in verdict.warnings:
         click.echo(f"warning: {warning}", err=True)
     if not verdict.ok:
@@ -61,5 +69,10 @@ def verify(keys: tuple[str, ...]) -> None:
             remedy="Restore the file from a copy, or move it away to begin a new one.",
         )
     click.echo(f"{path}: {verdict.events} events, chain whole, head {verdict.head}")
+    if verdict.archived:
+        click.echo(f"{verdict.archived} of them are not here and were read from {archive}")
+    if verdict.expired:
+        signed = "signed by a key that was given" if keys else "its signature not checked, for that takes --public-key"
+        click.echo(f"{expired(path, single=True)}; tombstone: event {verdict.tombstone}, {signed}")
     if keys:
         click.echo(f"sealed up to event {verdict.signed}; {verdict.unsealed} unsealed events at the end")

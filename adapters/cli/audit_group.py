@@ -20,6 +20,8 @@ AUDIT_VERBS: Final[dict[str, str]] = {
     "writers": "adapters.cli.ship",
     "key": "adapters.cli.trust",
     "seal": "adapters.cli.trust",
+    "archive": "adapters.cli.retention",
+    "expire": "adapters.cli.retention",
 }
 """Where each verb of the group lives; a module is imported when its verb is called."""
 

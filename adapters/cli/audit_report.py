@@ -13,6 +13,7 @@ import click
 from adapters.cli import audit_source as source
 from adapters.cli.audit_filters import CallError, query_of, range_options
 from adapters.cli.audit_prices import chosen_prices, footnotes, price_options
+from adapters.cli.expired import expired
 from statemachine.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ def report(*, output: Path, price_files: tuple[Path, ...], region: str, keys: tu
 
         raise CallError(nothing(query))
     notes = footnotes(summary.by_workspace, prices)
+    missing = "" if source.is_shared() else expired(source.path(), single=source.chosen() is not None)
+    if missing:
+        notes = [f"{missing[:1].upper()}{missing[1:]}.", *notes]
     page = render(summary, _seal(reader, keys), Frame(source.name(), now, _version(), notes))
     _write(output, page)
     size = len(page.encode()) / 1024

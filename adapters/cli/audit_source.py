@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 import click
 
 from adapters.cli.audit_filters import CallError
+from adapters.cli.expired import note
 from statemachine.errors import LogDamagedError, LogError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ def reader() -> Reader:
     file = path() or _own_path()
     if chosen() is not None and not file.exists():
         raise LogError(f"there is no event log {file}", remedy="Name a file, a folder or a container to read.")
+    note(file, single=chosen() is not None)
     return LogReader(file)
 
 

@@ -56,7 +56,6 @@ def named_lines(*, local: bool) -> Iterator[tuple[str, Line]]:
     """
     from adapters.ship.local import LocalLog
     from adapters.ship.merge import START
-    from adapters.ship.writer import log_id, writer_of
 
     damage: list[LogDamagedError] = []
     marks: dict[str, Mark] = {}
@@ -66,16 +65,15 @@ def named_lines(*, local: bool) -> Iterator[tuple[str, Line]]:
         marks = everybody.marks()
     else:
         found = snapshot()
-        begin = next(whole(found.lines(), []), None)
-        name = writer_of(begin.raw) if begin else ""
+        begun = found.name() if isinstance(found, LocalLog) else None
+        name = begun.writer if begun else ""
         yield from ((name, line) for line in whole(found.lines(), damage))
     if local and source.chosen() is not None:
         own = LocalLog(log_path(os.environ))
-        first = own.first()
-        if first is not None:
-            name = writer_of(first)
-            mark = marks.get(name, START)
-            yield from ((name, line) for line in own.after(mark.seq, mark.head, log_id(first)))
+        called = own.name()
+        if called is not None:
+            mark = marks.get(called.writer, START)
+            yield from ((called.writer, line) for line in own.after(mark.seq, mark.head, called.log))
     for error in damage:
         raise error
 

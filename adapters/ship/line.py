@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from eventlog import layout
+from eventlog.expired import Jumps
+from eventlog.tombstone import SegmentsExpired
 from statemachine.errors import LogDamagedError
 
 
@@ -60,19 +62,32 @@ class _Head(msgspec.Struct, gc=False):
 _head: Final = msgspec.json.Decoder(_Head).decode
 
 
-class Chain:
-    """A log being read from its first line on, or from behind a line that is known."""
+Later = Callable[[], Iterable[SegmentsExpired]]
+"""Looks for the tombstones that are still to come in a log. Raises LogError, ProviderError."""
 
-    def __init__(self, log: str = "", *, seq: int = 0, head: str = layout.GENESIS) -> None:
+
+class Chain:
+    """A log being read from its first line on, or from behind a line that is known.
+
+    Where events are missing because they expired, it goes on behind them: ``later`` finds the tombstone that says so,
+    whose own place in the chain is checked when it is reached.
+    """
+
+    def __init__(self, log: str = "", *, seq: int = 0, head: str = layout.GENESIS, later: Later = lambda: ()) -> None:
         self.log = log
         self.seq = seq
         self.head = head
+        self._jumps = Jumps(later)
 
     def take(self, raw: bytes) -> Line:
-        """The next line. Raises ChainError when it was changed, or is not the next one."""
+        """The next line. Raises ChainError when it was changed, or is not the next one, and what ``later`` raises."""
         digest = layout.follows(raw, self.head)
         if not digest:
-            raise ChainError(self._why(raw))
+            expired = self._jumps.over(raw, self.seq)
+            if expired is None:
+                raise ChainError(self._why(raw))
+            self.seq, self.log = _head(raw).seq - 1, self.log or expired.log[:LOG_ID]
+            digest = layout.hash_in(raw)
         try:
             head = _head(raw)
             # The parser steps over what it was not asked for, whatever bytes these are.

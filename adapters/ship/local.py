@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from adapters.ship.line import Chain, ChainError, Line
+from adapters.ship.writer import Name, name_of
 from eventlog import layout
 from eventlog.disk import Disk
+from eventlog.expired import identity, tombstones
 from eventlog.failures import explained
 from eventlog.lock import PATIENCE, stillness
+from eventlog.measure import entries
 from eventlog.pieces import Active, Sealed, open_view
 from eventlog.roll import end_of
 from eventlog.tail import read_tail
+from eventlog.tombstone import SegmentsExpired
 from eventlog.turn import Turn
 from statemachine.errors import LogDamagedError
 
@@ -44,27 +48,58 @@ class LocalLog:
         with explained(self.path, "read"):
             self._last = self._settled(own=own)
 
-    def first(self) -> bytes | None:
-        """The first line; None when there is none."""
-        return next((line.raw for line in self.lines()), None)
+    def name(self) -> Name | None:
+        """What the log is called, also when its first line has expired; None when it has no line.
+
+        Raises LogError, LogDamagedError.
+        """
+        first = next(self.lines(), None)
+        if first is None:
+            return None
+        with open_view(self._disk, self.path) as view:
+            found = identity(view.pieces)
+        return name_of(*found) if found else None
 
     def lines(self) -> Iterator[Line]:
-        """Every line, its hash and its place in the chain checked. Raises LogError, LogDamagedError."""
-        return self._from(0, Chain())
+        """Every line there is, its hash and its place in the chain checked. Raises LogError, LogDamagedError."""
+        return self._from(0, Chain(later=self._later))
 
     def after(self, seq: int, head: str, log: str) -> Iterator[Line]:
-        """The lines behind the one with that seq and hash.
+        """The lines behind the one with that seq and hash, where that one expired those that are left behind it.
 
         Raises LogDamagedError when this log has another line there, or none.
         """
         if seq == 0:
             return self.lines()
+        if self._has_expired(seq, head):
+            return self._from(0, Chain(log, seq=seq, head=head, later=self._later))
         found = self._find(seq)
         if found is None or layout.hash_in(found[1]) != head:
             what = "ends before it" if found is None else "has another one in its place"
             raise LogDamagedError(f"event {seq} was shipped, but {self.path} {what}", remedy=DIVERGED)
         offset, line = found
-        return self._from(offset + len(line) + 1, Chain(log, seq=seq, head=head))
+        return self._from(offset + len(line) + 1, Chain(log, seq=seq, head=head, later=self._later))
+
+    def _later(self) -> Iterable[SegmentsExpired]:
+        with open_view(self._disk, self.path) as view:
+            return [one.event for one in tombstones(view.pieces)]
+
+    def _has_expired(self, seq: int, head: str) -> bool:
+        """Whether a line expired. Raises LogDamagedError if it was another one, as far as what is left tells."""
+        with open_view(self._disk, self.path) as view:
+            if view.kept is None or seq > view.kept.segment.last:
+                return False
+            last = view.kept.segment
+            known = (
+                last.head
+                if seq == last.last
+                else next((layout.hash_in(line) for _, line, entry in entries(view.kept) if entry.seq == seq), head)
+            )
+        if known != head:
+            raise LogDamagedError(
+                f"event {seq} was shipped, but {self.path} has another one in its place", remedy=DIVERGED
+            )
+        return True
 
     def _from(self, start: int, chain: Chain) -> Iterator[Line]:
         """The lines behind the chain's seq; ``start`` is where they begin in the piece of the log they are in."""
@@ -78,6 +113,8 @@ class LocalLog:
                     for raw in data.removesuffix(b"\n").split(b"\n"):
                         if chain.seq >= self._last:
                             return
+                        if piece is view.kept and _seq_of(raw, self.path) <= chain.seq:
+                            continue
                         try:
                             yield chain.take(raw)
                         except ChainError as error:

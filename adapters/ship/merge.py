@@ -5,15 +5,18 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
-from adapters.ship.line import Chain, ChainError, Line
+from adapters.ship.line import Chain, ChainError, Later, Line
 from adapters.ship.store import Blob, Readable
 from adapters.ship.writer import parse_name
 from eventlog import layout
+from eventlog.expired import needle_of, told
+from eventlog.tombstone import SegmentsExpired
 from statemachine.errors import LogDamagedError
 
 MEMORY: Final = 128 << 20
@@ -112,11 +115,24 @@ class Merged:
         spans = _spans(writer.blobs, mark.offset, self._chunk)
         first = next(spans, None)
         ahead = pool.submit(self.store.read, *first) if first else None
-        return _lines(writer, mark, _pieces(self.store, ahead, spans, pool))
+        return _lines(writer, mark, _pieces(self.store, ahead, spans, pool), self._later(writer))
+
+    def _later(self, writer: Writer) -> Later:
+        """Looks for tombstones in what is not read yet of a log, from which events expired before they were shipped."""
+
+        def find() -> Iterator[SegmentsExpired]:
+            wanted = needle_of(SegmentsExpired)
+            with suppress(ChainError):
+                for raw in _split(self.store.read(*span) for span in _spans(writer.blobs, writer.offset, _LARGEST)):
+                    found = told(raw, SegmentsExpired) if wanted in raw else None
+                    if found is not None:
+                        yield found[0]
+
+        return find
 
 
-def _lines(writer: Writer, mark: Mark, pieces: Iterator[bytes]) -> Iterator[tuple[datetime, str, Line]]:
-    chain = Chain(mark.log, seq=mark.seq, head=mark.head)
+def _lines(writer: Writer, mark: Mark, pieces: Iterator[bytes], later: Later) -> Iterator[tuple[datetime, str, Line]]:
+    chain = Chain(mark.log, seq=mark.seq, head=mark.head, later=later)
     name, take, latest = writer.name, chain.take, _NEVER
     writer.chain, writer.offset, writer.first, writer.last, writer.damage = chain, mark.offset, None, None, ""
     try:

@@ -16,6 +16,7 @@ PEOPLE: Final[tuple[tuple[str, ...], ...]] = (
     ("data", "owner", "host"),
     ("data", "owner", "started"),
     ("data", "user"),
+    ("data", "origin"),
 )
 """Where a record names a person or a person's computer; of an object, every text in it. ``started`` begins with
 the number of the computer's boot."""

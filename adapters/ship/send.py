@@ -17,7 +17,7 @@ from adapters.ship.blob import BLOCK, MOST_BLOCKS
 from adapters.ship.line import Line
 from adapters.ship.local import LocalLog
 from adapters.ship.store import Appendable, Blob, FullError, MovedError
-from adapters.ship.writer import LAST_PART, blob_name, log_id, parse_name, writer_of
+from adapters.ship.writer import LAST_PART, blob_name, parse_name
 from eventlog import layout
 from statemachine.errors import BusyError, LogDamagedError, LogError
 
@@ -55,13 +55,13 @@ def ship(log: LocalLog, store: Appendable, *, block: int = BLOCK, most_blocks: i
 
     Raises LogError, LogDamagedError (of either side), BusyError, AzureError.
     """
-    first = log.first()
-    if first is None:
+    name = log.name()
+    if name is None:
         return Shipped(writer="", events=0, size=0, last=0, blob="")
-    writer, events, size = writer_of(first), 0, 0
+    writer, events, size = name.writer, 0, 0
     for _ in range(_TURNS):
         end = _end(store, writer)
-        lines = log.after(end.seq, end.hash, log_id(first))
+        lines = log.after(end.seq, end.hash, name.log)
         try:
             for data, count, last in _blocks(lines, block):
                 _append(store, writer, end, data, most_blocks)
@@ -69,8 +69,8 @@ def ship(log: LocalLog, store: Appendable, *, block: int = BLOCK, most_blocks: i
                 end.seq, end.hash = last.seq, last.hash
         except (MovedError, FullError):
             continue
-        name = blob_name(writer, end.part) if end.seq else ""
-        return Shipped(writer=writer, events=events, size=size, last=end.seq, blob=name)
+        blob = blob_name(writer, end.part) if end.seq else ""
+        return Shipped(writer=writer, events=events, size=size, last=end.seq, blob=blob)
     raise BusyError(f"another process ships the same log to {store.name}", remedy="Try again when it has finished.")
 
 

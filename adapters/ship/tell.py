@@ -18,7 +18,6 @@ from adapters.ship.local import LocalLog
 from adapters.ship.otlp import LogItem, item
 from adapters.ship.otlp_proto import export_request
 from adapters.ship.redact import Redactor
-from adapters.ship.writer import log_id
 
 RECORDS: Final = 512
 BYTES: Final = 1 << 20
@@ -47,14 +46,14 @@ class Sender(Protocol):
 
 def tell(log: LocalLog, collector: Sender, *, redactor: Redactor | None, now: Callable[[], int]) -> Told:
     """Send what the collector was not told yet. Raises BusyError, LogError, LogDamagedError, ProviderError."""
-    first = log.first()
-    if first is None:
+    name = log.name()
+    if name is None:
         return Told(events=0, last=0, rejected=0, reason="")
-    path = _cursor_of(log.path, first, collector, redactor)
+    path = _cursor_of(log.path, name.log, collector, redactor)
     events, refused, reason = 0, 0, ""
     with alone(path):
         cursor = load(path)
-        for batch in _batches(log.after(cursor.seq, cursor.hash, log_id(first))):
+        for batch in _batches(log.after(cursor.seq, cursor.hash, name.log)):
             rejected, why = collector.send(export_request(items(batch, redactor), observed=now()))
             refused, reason = refused + rejected, why or reason
             events += len(batch)
@@ -73,9 +72,9 @@ def items(lines: Iterable[Line], redactor: Redactor | None) -> Iterator[LogItem]
             yield item(redactor.record(record), line, redactor.log(line.log))
 
 
-def _cursor_of(path: Path, first: bytes, collector: Sender, redactor: Redactor | None) -> Path:
+def _cursor_of(path: Path, log: str, collector: Sender, redactor: Redactor | None) -> Path:
     # With and without names are two deliveries: one must not be cut short by the other.
-    return cursor_path(path, log_id(first), collector.url + (" redacted" if redactor else ""))
+    return cursor_path(path, log, collector.url + (" redacted" if redactor else ""))
 
 
 def _batches(lines: Iterable[Line]) -> Iterator[list[Line]]:

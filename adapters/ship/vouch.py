@@ -16,8 +16,15 @@ from adapters.ship.line import Line
 from eventlog.checkpoint import SignedSeals, Trust
 from eventlog.codec import LOG_SUBJECT, CheckpointSigned
 from eventlog.replay import decode_entry
+from eventlog.tombstone import SegmentsArchived, SegmentsExpired
 
+_SIGNED: Final = frozenset(kind.__name__ for kind in (CheckpointSigned, SegmentsArchived, SegmentsExpired))
+"""Events that vouch for everything before them."""
 _OWN: Final = f'"subject":"{LOG_SUBJECT}"'.encode()
+
+
+class _Key(msgspec.Struct):
+    key: str
 
 
 class Vouched(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,10 +93,9 @@ class _Log:
                 found = self.seals.look(entry, self._head, line.hash)
                 if found:
                     self.wrong = f"event {line.seq} {found}"
-                elif entry.type == CheckpointSigned.__name__:
-                    signed = msgspec.json.decode(entry.data, type=CheckpointSigned)
-                    self.keys.add(signed.key)
-                    self.hashes[signed.count] = signed.head
+                elif entry.type in _SIGNED:
+                    self.keys.add(msgspec.json.decode(entry.data, type=_Key).key)
+                    self.hashes[entry.seq - 1] = self._head
         self._head = line.hash
 
 

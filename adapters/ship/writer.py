@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from adapters.ship.line import LOG_ID
 from eventlog import layout
+from eventlog.tombstone import Origin
 
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9@_-]+")
 _LONGEST: Final = 63
@@ -16,19 +17,29 @@ _NAME: Final = re.compile(r"(?P<writer>[^/]+)/(?P<part>\d{6})\.jsonl\Z")
 LAST_PART: Final = 999_999
 
 
-def log_id(first: bytes) -> str:
-    """The name of a log, from its first line: what is under that line's hash cannot be the same twice."""
-    return layout.hash_in(first)[:LOG_ID]
+class Name(NamedTuple):
+    """What a log is called."""
+
+    log: str
+    """The first digits of its first line's hash: what is under that hash cannot be the same twice."""
+    writer: str
+    """Where it is shipped to: ``host.user.log``, readable in a listing, unique by its last part."""
 
 
 def writer_of(first: bytes) -> str:
-    """``host.user.log``: readable in a listing, unique by its last part.
-
-    From the first line and not from the computer, which may be given another name; a second copy of
-    everything under that name would be the result.
-    """
+    """The name of the log with this first line."""
     actor: Any = msgspec.json.decode(first).get("actor", {})
-    return f"{_plain(actor.get('host', ''))}.{_plain(actor.get('user', ''))}.{log_id(first)}"
+    return name_of(layout.hash_in(first), Origin(actor.get("user", ""), actor.get("host", ""))).writer
+
+
+def name_of(first: str, origin: Origin) -> Name:
+    """The name of a log from the hash of its first line and who wrote that.
+
+    From that line and not from the computer, which may be given another name; a second copy of everything under
+    that name would be the result. When it has expired, the tombstone has both.
+    """
+    log = first[:LOG_ID]
+    return Name(log, f"{_plain(origin.host)}.{_plain(origin.user)}.{log}")
 
 
 def blob_name(writer: str, part: int) -> str:

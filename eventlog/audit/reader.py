@@ -17,9 +17,10 @@ import msgspec
 
 from eventlog import layout
 from eventlog.disk import Disk
-from eventlog.pieces import START, Piece, Place, View, open_view
+from eventlog.measure import entries
+from eventlog.pieces import START, Kept, Piece, Place, Sealed, View, open_view
 from eventlog.record import Record
-from eventlog.replay import BROKEN, UNREADABLE, chained
+from eventlog.replay import BROKEN, UNREADABLE, chained, leaps, whole
 from statemachine.errors import LogDamagedError
 
 PLACES: Final = 64
@@ -41,6 +42,8 @@ class LogReader:
         self._places = deque([START], PLACES)
         self._size: object = None
         self._whole = 0
+        self._last = (0, layout.GENESIS)
+        """Seq and hash of the last line that was read."""
 
     @property
     def logs(self) -> list[tuple[str, int, str]]:
@@ -66,24 +69,49 @@ class LogReader:
                     self.damage.append(error)
 
     def _behind(self, view: View) -> Iterator[tuple[Piece, int]]:
-        """The pieces behind the latest place that the log still has."""
+        """The pieces behind the last line that was read, or else behind the latest place that the log still has."""
         if self._places[-1] == START:
             return iter([(piece, 0) for piece in view.pieces])
-        while self._places:
-            found = view.behind(self._places[-1])
-            if found is not None and self._places[-1] != START:
-                return found
+        found = view.behind(self._places[-1]) or self._behind_last(view)
+        while found is None and len(self._places) > 1:
             self._places.pop()
+            found = view.behind(self._places[-1]) if self._places[-1] != START else None
+        if found is not None:
+            return found
         self._places.append(START)
         raise LogDamagedError(f"{self.path} is not the log any more that was followed", remedy=CUT)
 
+    def _behind_last(self, view: View) -> Iterator[tuple[Piece, int]] | None:
+        """The pieces behind the last line that was read, which is elsewhere once the log's file was cut.
+
+        None when it is not in the log any more, for an append may take its line back.
+        """
+        seq, digest = self._last
+        for number, piece in enumerate(view.pieces):
+            if isinstance(piece, Sealed) and piece.segment.last < seq:
+                continue
+            if isinstance(piece, Kept):
+                self._places.append(Place(piece.base, piece.size(), piece.segment.head))
+                return iter([(behind, 0) for behind in view.pieces[number + 1 :]])
+            for offset, line, entry in entries(piece):
+                if entry.seq == seq and layout.hash_in(line) == digest:
+                    start = offset + len(line) + 1
+                    self._places.append(Place(piece.base, start, digest))
+                    return iter([(piece, start), *((behind, 0) for behind in view.pieces[number + 1 :])])
+            break
+        return None
+
     def _of_piece(self, view: View, piece: Piece, start: int) -> Iterator[Record]:
         head = self._places[-1].head
+        if start == 0 and view.kept is not None and piece.base == view.kept.segment.last:
+            head = view.kept.segment.head
         for at, data in piece.blocks(start):
             lines = layout.lines_of(data)
             if not self.damage:
                 begins = piece is view.pieces[0] and at == 0 and piece.base > 0
-                head, good = chained(lines, head, first=begins)
+                kept = isinstance(piece, Kept)
+                leap = leaps(lambda: view)
+                head, good = whole(lines) if kept else chained(lines, head, first=begins, leap=leap)
                 self._whole += good
                 if not head:
                     self.damage.append(_named(piece, _offset(at, lines, good)))
@@ -95,6 +123,7 @@ class LogReader:
                         self._places.append(_place(piece, _offset(at, lines, index), lines[index - 1]))
                     raise piece.damaged(_offset(at, lines, index), f"is not a record: {error}") from error
                 yield record
+                self._last = record.seq, record.hash
             self._places.append(_place(piece, at + len(data), lines[-1]))
 
     def _looked(self) -> object:

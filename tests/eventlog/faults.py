@@ -87,3 +87,19 @@ class FaultyDisk(Disk):
         if self._call("sync_folder"):
             self._strike()
         super().sync_folder(path)
+
+
+class RollingDisk(FaultyDisk):
+    """Counts renames and removals too."""
+
+    def rename(self, source: Path, target: Path) -> None:
+        if self._call("rename"):
+            if self.after:
+                super().rename(source, target)
+            self._strike()
+        super().rename(source, target)
+
+    def unlink(self, path: Path) -> None:
+        if self._call("unlink"):
+            self._strike()
+        super().unlink(path)

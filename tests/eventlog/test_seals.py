@@ -9,10 +9,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from eventlog import EventLog, Verdict, keys, layout, verify
+from eventlog import EventLog, Verdict, keys, verify
 from eventlog import checkpoint as checkpoints
 from eventlog import log as logs
 from eventlog.checkpoint import Trust, last_path, last_sealed, trust_in
@@ -22,6 +21,7 @@ from statemachine.events import Created, Exited
 from tests.eventlog.conftest import ACTOR
 from tests.eventlog.lives import Quick, live, quick
 from tests.eventlog.processes import ROOT
+from tests.eventlog.rewriting import rehash
 
 Make = Callable[..., EventLog]
 
@@ -96,17 +96,6 @@ def test_random_damage_of_a_large_sealed_log(path: Path, trust: list[Trust]) -> 
             ([*lines[:one], *lines[other:]], one),
         ):
             assert checked(path, b"".join(wrong), trust).line == line + 1
-
-
-def rehash(lines: list[bytes], start: int) -> bytes:
-    """The lines with hashes and numbers made anew from one of them on, as anybody can."""
-    head = layout.hash_in(lines[start - 1][:-1]) if start else layout.GENESIS
-    for index in range(start, len(lines)):
-        record = msgspec.json.decode(lines[index])
-        record["seq"], record["prev"] = index + 1, head
-        del record["hash"]
-        lines[index], head = layout.seal(msgspec.json.encode(record)[:-1].decode())
-    return b"".join(lines)
 
 
 @pytest.mark.parametrize(("at", "bad"), [(0, 3), (1, 3), (3, 5), (5, None)])

@@ -19,7 +19,7 @@ from statemachine.errors import LogDamagedError, LogError
 from statemachine.events import Created, Exited
 from statemachine.fold import fold
 from tests.eventlog.conftest import ACTOR
-from tests.eventlog.faults import FaultyDisk, Killed
+from tests.eventlog.faults import Killed, RollingDisk
 from tests.eventlog.lives import Quick, live, quick
 
 Make = Callable[..., EventLog]
@@ -148,22 +148,6 @@ def test_removed_swapped_and_cut_segments_are_found(small: Make, path: Path, mon
     changed = keep[second].replace(b'"aci-ws"', b'"aci-wz"', 1)
     second.write_bytes(changed if changed != keep[second] else keep[second].replace(b"laptop", b"laptoq", 1))
     assert not verify(path).ok
-
-
-class RollingDisk(FaultyDisk):
-    """Counts renames and removals too."""
-
-    def rename(self, source: Path, target: Path) -> None:
-        if self._call("rename"):
-            if self.after:
-                super().rename(source, target)
-            self._strike()
-        super().rename(source, target)
-
-    def unlink(self, path: Path) -> None:
-        if self._call("unlink"):
-            self._strike()
-        super().unlink(path)
 
 
 @pytest.mark.parametrize("code", [None, 28, 5])

@@ -15,6 +15,7 @@ from adapters.ship.send import ship
 from adapters.ship.sql import query
 from eventlog import Actor, EventLog, verify
 from eventlog.codec import OWN_TYPES
+from eventlog.sealing import read_trust, verify_signed
 from statemachine.events import EVENT_TYPES
 from statemachine.fold import empty, evolve
 from statemachine.states import State
@@ -26,6 +27,8 @@ STATES = {
     "v1.jsonl": {"demo": State.ABSENT, "other": State.RUNNING, "ünïcode ws": State.RUNNING},
     "future.jsonl": {"demo": State.ABSENT},
     "seals.jsonl": {"demo": State.RUNNING},
+    "tombstones.jsonl": {"demo": State.RUNNING, "gone": State.ABSENT},
+    "expired.jsonl": {"demo": State.RUNNING, "gone": State.ABSENT},
 }
 KINDS = EVENT_TYPES | OWN_TYPES
 
@@ -79,10 +82,18 @@ def test_every_format_and_sql_take_it(path: Path, form: str) -> None:
     assert b"".join(FORMATS[form](log.lines(), None, 0))
     text = b"".join(FORMATS[form](log.lines(), redactor_for(log, b"k" * 32), 0))
     assert b"laptop-ada" not in text
-    count = len(path.read_bytes().splitlines())
-    assert list(query((("w", line) for line in log.lines()), "SELECT count(*), max(seq) FROM events").rows()) == [
-        (count, count)
-    ]
+    written = path.read_bytes().splitlines()
+    last = msgspec.json.decode(written[-1])["seq"]
+    found = query((("w", line) for line in log.lines()), "SELECT count(*), max(seq) FROM events")
+    assert list(found.rows()) == [(len(written), last)]
+
+
+def test_what_signed_a_tombstone_is_still_what_is_checked() -> None:
+    trust = [read_trust(GOLDEN / "tombstones.pem")]
+    there = verify_signed(GOLDEN / "tombstones.jsonl", trust)
+    expired = verify_signed(GOLDEN / "expired.jsonl", trust)
+    assert (there.ok, there.expired, there.signed) == (True, 0, 9)
+    assert (expired.ok, expired.expired, expired.events, expired.signed) == (True, 8, 5, 9)
 
 
 def test_a_redacted_record_keeps_what_only_a_newer_version_knows() -> None:

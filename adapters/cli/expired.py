@@ -1,0 +1,32 @@
+"""Says that the beginning of a log expired, before anybody takes what is left for all there was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from adapters.cli.console import say
+
+_said: Final[set[Path]] = set()
+
+
+def note(path: Path | None, *, single: bool = False) -> None:
+    """One line on stderr, once a process, if events of the log in a file expired; ``single`` as in ``expiry``.
+
+    Raises LogError, LogDamagedError.
+    """
+    text = expired(path, single=single)
+    if text and path is not None and path not in _said:
+        _said.add(path)
+        say(f"note: {text}")
+
+
+def expired(path: Path | None, *, single: bool = False) -> str:
+    """The same as a sentence; empty where nothing expired, or the records are not in a file."""
+    if path is None or not path.is_file():
+        return ""
+    from eventlog.disk import Disk
+    from eventlog.expired import described, expiry
+
+    found = expiry(Disk(), path, single=single)
+    return described(found) if found else ""

@@ -1,0 +1,163 @@
+"""audit archive, audit expire: old events leave, and the log goes on saying which they were."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from adapters.cli.audit_filters import CallError, moment
+from adapters.cli.compose import log_path
+from adapters.cli.console import say
+
+if TYPE_CHECKING:
+    from eventlog import EventLog
+    from eventlog.retention_expire import Plan
+    from eventlog.tombstone import SegmentFacts
+
+WHY = click.option("--why", metavar="TEXT", default="", help="The reason, for the record.")
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+
+
+@click.command()
+@click.option("--to", "target", type=click.Path(path_type=Path, file_okay=False), required=True, help="A folder.")
+@click.option("--before", metavar="TIME", help="What happened before this time; else everything that is sealed.")
+@click.option("--keep", type=click.IntRange(min=0), default=0, help="Leave out the newest N segments.")
+@WHY
+@DRY_RUN
+def archive(*, target: Path, before: str | None, keep: int, why: str, dry_run: bool) -> None:
+    """Copy old events to a folder: compressed, read back, and recorded in the log.
+
+    The log itself stays as it is; `audit expire --archived-only` then removes what is safely there.
+    """
+    from eventlog.disk import Disk
+    from eventlog.retention import alone, finish
+    from eventlog.retention_archive import archive as carry_out
+    from eventlog.retention_archive import select
+
+    if before and keep:
+        raise CallError("--before and --keep both say what to leave out: give one of them")
+    limit = moment(before, "--before").first if before else None
+    log, disk = _log(), Disk()
+    place = target.resolve()
+    if dry_run:
+        _say_selected("would be archived", select(disk, log.path, before=limit, keep=keep).segments)
+        return
+    with alone(disk, log.path):
+        finish(disk, log.path)
+        selection = select(disk, log.path, before=limit, keep=keep)
+        if not selection.segments:
+            _say_selected("were archived", ())
+            return
+        fresh = carry_out(log, disk, place, selection, reason=why)
+    if fresh:
+        _say_selected(f"archived in {place}", fresh)
+    else:
+        say(f"nothing new to archive: events up to {selection.segments[-1].last} are in {place} already")
+
+
+@click.command()
+@click.option("--before", metavar="TIME", help="What happened before this time.")
+@click.option("--keep-days", type=click.IntRange(min=0), metavar="N", help="What is older than N days.")
+@click.option("--archived-only", is_flag=True, help="Only what `audit archive` copied, if the copy is still there.")
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the copies are now, if not where `audit archive` put them.",
+)
+@WHY
+@DRY_RUN
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+def expire(
+    *,
+    before: str | None,
+    keep_days: int | None,
+    archived_only: bool,
+    archive: Path | None,
+    why: str,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Remove old events for good, and leave a signed tombstone that says which they were.
+
+    What the state of a living workspace rests on is kept. Time decides what is chosen, and nothing else.
+    """
+    from eventlog.disk import Disk
+    from eventlog.retention import alone, finish, is_unfinished
+    from eventlog.retention_archive import archived
+    from eventlog.retention_expire import expire as carry_out
+    from eventlog.retention_expire import plan
+
+    limit = _limit(before, keep_days)
+    if archive is not None and not archived_only:
+        raise CallError("--archive belongs to --archived-only")
+    log, disk = _log(), Disk()
+
+    def planned() -> Plan:
+        return plan(disk, log.path, limit, archived(disk, log.path, archive) if archived_only else None)
+
+    if dry_run:
+        if is_unfinished(log.path):
+            say("an expiry that was begun would be finished first")
+        _say_plan("would expire", planned())
+        return
+    with alone(disk, log.path):
+        if finish(disk, log.path):
+            say("an expiry that was begun is finished now")
+        found = planned()
+        if not found.segments:
+            _say_plan("expired", found)
+            return
+        if not yes and sys.stdin.isatty():
+            _say_plan("would expire", found)
+            click.confirm("They cannot be brought back. Go on?", abort=True, err=True)
+        recorded = carry_out(log, disk, found, reason=why, archived=archived_only)
+    _say_plan("expired", found)
+    click.echo(f"the tombstone is event {recorded.seq}")
+
+
+def _limit(before: str | None, keep_days: int | None) -> datetime:
+    """The moment before which everything is to go. Raises CallError."""
+    if (before is None) is (keep_days is None):
+        raise CallError("give --before TIME or --keep-days N, one of them")
+    if before is not None:
+        return moment(before, "--before").first
+    try:
+        return datetime.now(UTC) - timedelta(days=keep_days or 0)
+    except OverflowError as error:
+        raise CallError(f"--keep-days: {keep_days} days ago is no date") from error
+
+
+def _log() -> EventLog:
+    """The own log, to write to. Raises LogError."""
+    from adapters.cli.host import host, user
+    from eventlog import Actor, EventLog
+
+    path = log_path(os.environ)
+    return EventLog(path, actor=lambda: Actor(user=user(), host=host()), correlation="")
+
+
+def _say_plan(did: str, found: Plan) -> None:
+    _say_selected(did, found.segments)
+    if found.kept:
+        names = ", ".join(found.living[:5]) + (", …" if len(found.living) > 5 else "")
+        click.echo(f"{len(found.kept)} of them are kept, for {len(found.living)} living workspaces: {names}")
+
+
+def _say_selected(did: str, segments: Sequence[SegmentFacts]) -> None:
+    if not segments:
+        say("nothing is old enough: no events " + did)
+        return
+    events, size = sum(one.events for one in segments), sum(one.size for one in segments)
+    ended = max(one.ended for one in segments)[:19].replace("T", " ")
+    began = min(one.began for one in segments)[:19].replace("T", " ")
+    kinds = "1 segment" if len(segments) == 1 else f"{len(segments)} segments"
+    click.echo(
+        f"{events} events {did}: {segments[0].first} to {segments[-1].last}, of {began} to {ended} UTC,"
+        f" {kinds}, {size / 1024:.0f} KiB"
+    )
