@@ -36,7 +36,7 @@ def known(path: Path, cache: Path) -> Binary:
     binary = kept.get(str(path))
     if binary is None or (binary.size, binary.changed) != (status.st_size, status.st_mtime_ns):
         binary = Binary(_version(path), _digest(path), status.st_size, status.st_mtime_ns)
-        _keep(cache, {name: each for name, each in kept.items() if os.path.exists(name)} | {str(path): binary})  # noqa: PTH110
+        _keep(cache, {name: each for name, each in kept.items() if Path(name).exists()} | {str(path): binary})
     return binary
 
 
