@@ -79,13 +79,17 @@ def test_a_log_that_does_not_exist_yet_is_waited_for(tmp_path: Path) -> None:
         assert told(process)["workspace"] == "shop"
 
 
-def test_damage_that_comes_is_told_at_once(story: Story) -> None:
+def test_damage_that_comes_is_told_at_once(story: Story, tmp_path: Path) -> None:
     with following(story, "--json") as process:
         told(process)
-        before = story.path.stat().st_size
-        story.call(ADA).stops("shop")
-        data = story.path.read_bytes()
-        story.path.write_bytes(data[:before] + data[before:].replace(b'"user":"ada"', b'"user":"eve"'))
+        # What another process would have appended, changed on its way to the file.
+        copy = tmp_path / "copy.jsonl"
+        copy.write_bytes(story.path.read_bytes())
+        copy.chmod(0o600)
+        Story(copy).call(ADA).stops("shop")
+        added = copy.read_bytes()[story.path.stat().st_size :]
+        with story.path.open("ab") as file:
+            file.write(added.replace(b'"user":"ada"', b'"user":"eve"'))
         assert process.stderr is not None
         assert "warning: " in process.stderr.readline()
 
