@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from eventlog import cores
 from eventlog import replay as reading
 from eventlog.append import Appender
 from eventlog.checkpoint import is_due
@@ -165,15 +166,16 @@ class EventLog:
             self._known[subject] = Known(place, workspace.version, None, 0)
         return workspace
 
-    def states(self, *, verified: bool = True) -> dict[str, Workspace | None]:
+    def states(self, *, verified: bool = True, jobs: int | None = None) -> dict[str, Workspace | None]:
         """What all events add up to, by subject, in one pass and in constant memory.
 
         None for a workspace whose history no version of this program ever wrote. With ``verified`` the chain is
-        checked on the way. Raises LogError, LogDamagedError.
+        checked on the way. A long log is shared among ``jobs`` processes (None: one for each processor). Raises
+        LogError, LogDamagedError.
         """
         with open_view(self._disk, self.path) as view:
             folded = StatesFold(view.beginning, {})
-            folded.run(view.behind(view.beginning) or iter(()), verified=verified)
+            cores.run(folded, view.behind(view.beginning) or (), verified=verified, jobs=jobs)
             return folded.states()
 
     def replay(self, *, verified: bool = True) -> Iterator[Recorded]:

@@ -79,6 +79,13 @@ def blocks(disk: Disk, fd: int, path: Path, start: int = 0) -> Iterator[tuple[in
             raise damaged(disk, fd, path, at, TOO_LONG)
 
 
+def next_line(disk: Disk, fd: int, offset: int) -> int | None:
+    """Where the first line at or behind an offset begins; None where none does."""
+    data = disk.read_at(fd, layout.MAX_LINE + 1, offset - 1)
+    found = data.find(b"\n")
+    return offset + found if found >= 0 else None
+
+
 def head_at(disk: Disk, fd: int, offset: int) -> str:
     """The hash of the line that ends at an offset."""
     if offset == 0:

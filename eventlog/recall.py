@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from eventlog import cores
 from eventlog.disk import Disk
 from eventlog.failures import warn
 from eventlog.pieces import Place, View, open_view
@@ -100,7 +101,7 @@ def _saved(
     pieces = view.behind(folded.place)
     if pieces is None:
         return None
-    folded.run(pieces, verified=True)
+    cores.run(folded, pieces, verified=True)
     states = folded.states()
     # A disk that takes no cache takes no event either, and says so then.
     with suppress(OSError):

@@ -8,6 +8,7 @@ again at the end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Final
 
 from eventlog import layout
@@ -17,7 +18,7 @@ from eventlog.replay import BROKEN, UNREADABLE, chained, decode_entry, whole
 from statemachine.errors import LogDamagedError
 from statemachine.events import EVENT_TYPES
 from statemachine.fold import Workspace, empty
-from statemachine.folding import Folding, Seen
+from statemachine.folding import Carried, Folding, Seen, arrived
 from statemachine.ports import Recorded
 
 _KEY: Final = b'","type":"'
@@ -36,13 +37,20 @@ States = Mapping[str, Workspace | None]
 
 
 class StatesFold:
-    """The workspaces of the log, folded on from a place."""
+    """The workspaces of the log, folded on from a place.
 
-    def __init__(self, place: Place, states: States) -> None:
+    ``states`` is what they are there; None when that is not known, and the hash before the first line is not either:
+    then what is found can be joined to a fold that ends there.
+    """
+
+    def __init__(self, place: Place, states: States | None, *, piece: int = 0) -> None:
         self.place = place
+        self.prev = ""
+        """The ``prev`` of the first line, where it was not known."""
+        self.foldings: dict[str, Folding] = {}
         self._base = states
+        self._first = piece
         self._pieces: list[Piece] = []
-        self._foldings: dict[str, Folding] = {}
         self._keys: dict[bytes, Seen] = {}
         self._digits = 1
         self._verified = False
@@ -51,10 +59,12 @@ class StatesFold:
         """Take all lines of some pieces that follow the place. Raises LogError, LogDamagedError."""
         self._verified = verified
         for piece, start in pieces:
+            self.enter(piece)
             offset, head = start, self.place.head
-            self._pieces.append(piece)
             for at, data in piece.blocks(start):
                 lines = layout.lines_of(data)
+                if not head:
+                    self.prev = head = layout.prev_in(lines[0][:-1])
                 head = self._chained(lines, head, piece, at) if verified else layout.hash_in(lines[-1][:-1])
                 self._take(lines, piece, at)
                 offset = at + len(data)
@@ -62,12 +72,24 @@ class StatesFold:
             if isinstance(piece, Kept):
                 self.place = Place(piece.base, offset, piece.segment.head)
 
+    def enter(self, piece: Piece) -> int:
+        """The number of the piece that comes next, or is still gone through."""
+        if not self._pieces or self._pieces[-1] is not piece:
+            self._pieces.append(piece)
+        return self._first + len(self._pieces) - 1
+
+    def take(self, place: Place, found: Mapping[str, Carried]) -> None:
+        """Take what was found, up to a place, in lines that follow; their pieces have to be entered by now."""
+        self.place = place
+        for subject, carried in found.items():
+            self._folding(subject).join(arrived(carried))
+
     def states(self) -> dict[str, Workspace | None]:
         """All workspaces, those that nothing happened to included. Raises LogError, LogDamagedError."""
-        found = dict(self._base)
-        living = {subject: folding for subject, folding in self._foldings.items() if not folding.is_lost}
+        found = dict(self._base or {})
+        living = {subject: folding for subject, folding in self.foldings.items() if not folding.is_lost}
         lines = dict(self._lines(sorted({at for folding in living.values() for at in folding.needed()})))
-        for subject in self._foldings:
+        for subject in self.foldings:
             folding = living.get(subject)
             try:
                 found[subject] = None if folding is None else folding.workspace(lambda at: recorded_in(lines[at]))
@@ -87,7 +109,7 @@ class StatesFold:
         if len(keys) > _MOST_KEYS:
             keys.clear()
         digits, gap = self._digits, 0
-        place = (len(self._pieces) - 1) * _PIECE + at
+        place = (self._first + len(self._pieces) - 1) * _PIECE + at
         for line in lines:
             end = line.find(_SCHEMA, _SCHEMA_FROM)
             try:
@@ -126,13 +148,7 @@ class StatesFold:
         kind = EVENT_TYPES.get(entry.type)
         if kind is not None and entry.schema > kind.VERSION:
             kind = None
-        folding = self._foldings.get(entry.subject)
-        if folding is None:
-            base = self._base.get(entry.subject, _NEW)
-            folding = self._foldings[entry.subject] = Folding(empty(entry.subject) if base is _NEW else base or _NEW)
-            if base is None:
-                folding.give_up()
-        seen = folding.see(kind)
+        seen = self._folding(entry.subject).see(kind)
         key = b'%b%b","subject":%b,"seq":' % (_KEY, entry.type.encode(), encode(entry.subject))
         number = b"%d" % entry.seq
         # Where the name of a command stands in older data is for its upcaster to say.
@@ -141,14 +157,23 @@ class StatesFold:
             self._digits = len(number)
         return seen
 
+    def _folding(self, subject: str) -> Folding:
+        folding = self.foldings.get(subject)
+        if folding is None:
+            base = _NEW if self._base is None else self._base.get(subject, _NEW)
+            known = empty(subject) if base is None or base is _NEW else base
+            folding = self.foldings[subject] = Folding(None if self._base is None else known)
+            if base is None:
+                folding.give_up()
+        return folding
+
     def _lines(self, places: list[int]) -> Iterator[tuple[int, bytes]]:
         """The lines at some places, in their order. Raises LogError, LogDamagedError."""
-        for number, piece in enumerate(self._pieces):
-            offsets = [place % _PIECE for place in places if place // _PIECE == number]
-            wanted = iter(offsets)
+        for number, group in groupby(places, lambda place: place // _PIECE):
+            piece = self._pieces[number - self._first]
+            wanted = (place % _PIECE for place in group)
             offset = next(wanted, -1)
-            blocks = piece.blocks(offset) if offsets else iter(())
-            for at, data in blocks:
+            for at, data in piece.blocks(offset):
                 while at <= offset < at + len(data):
                     line = data[offset - at : data.find(b"\n", offset - at)]
                     if self._verified and layout.digest_of(line) != layout.hash_in(line):

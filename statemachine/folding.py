@@ -70,6 +70,17 @@ class Seen:
         self.at = -1
 
 
+class Carried(msgspec.Struct, array_like=True):
+    """A history without a base, on its way from one process to another."""
+
+    state: State | None
+    is_lost: bool
+    seen: list[tuple[str, int]]
+    """Types of events in the order they were first seen, each with its last place."""
+    opened: dict[bytes, int]
+    closed: set[bytes]
+
+
 class Folding:
     """The history of one workspace on its way to a Workspace; events are named by their places, which only grow.
 
@@ -130,6 +141,13 @@ class Folding:
         """This history cannot be: no version of this program ever wrote it."""
         self.moves = _LOST
 
+    def carried(self) -> Carried:
+        """This history, to be joined elsewhere. Raises ValueError for one with a base."""
+        if self._base is not None:
+            raise ValueError("only a history without a base can be carried elsewhere")
+        seen = [(kind.__name__ if kind else "", seen.at) for kind, seen in self._seen.items()]
+        return Carried(self.state, self.is_lost, seen, self.opened, self.closed)
+
     def join(self, later: Folding) -> None:
         """Take a history that was folded apart, without knowing its base, and that follows this one."""
         first = next((kind for kind in later._seen if kind is not None and _ANYWHERE[kind] is not _ANYWHERE), None)
@@ -173,6 +191,16 @@ class Folding:
                 found.update(dict.fromkeys(_SETS[seen.kind], seen.at))
                 found.update(dict.fromkeys(CHANGES[seen.kind].clears))
         return found
+
+
+def arrived(carried: Carried) -> Folding:
+    """A history that was folded elsewhere."""
+    folding = Folding(None)
+    folding.moves = _LOST if carried.is_lost else _ANYWHERE if carried.state is None else _GRAPH[carried.state]
+    for name, at in carried.seen:
+        folding.see(e.EVENT_TYPES.get(name)).at = at
+    folding.opened, folding.closed = carried.opened, carried.closed
+    return folding
 
 
 def _place(seen: Seen) -> int:
