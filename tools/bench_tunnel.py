@@ -9,238 +9,272 @@ from __future__ import annotations
 
 import argparse
 import os
-import select
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.azure import AzureGroups, AzureSettings, connect
 from adapters.devpod import target
-from adapters.tunnel.websocket import Channel
+from adapters.tunnel import stop_holder
 from emulator.testing import Running, running_emulator
 from statemachine.events import GroupRef
 from statemachine.secret import Secret
+from tools import bench_armour, bench_link, bench_podman
 from tools.figures import ROOT, report
+from tools.tunnel_sides import Bare, Piped, announced, download, upload
 
-MESSAGE = 16 * 1024
-CHUNK = 1 << 20
-GO = b"@go\n"
-DONE = b"@done"
-
-
-class Bare:
-    """A raw terminal behind the exec WebSocket."""
-
-    def __init__(self, groups: AzureGroups, ref: GroupRef, ca_file: str, command: str) -> None:
-        uri, password = groups.open_exec(ref)
-        self.channel = Channel.open(uri, ca_file, 30)
-        self.channel.send_text(password.reveal())
-        # The marker is made of two words, so the echo of this line is not taken for it.
-        line = f"stty raw -echo; printf '@%s\\n' go; {command}\n"
-        self.channel.send(line.encode(), 512)
-        self.until(GO)
-
-    def until(self, marker: bytes) -> None:
-        """Read until the marker has passed."""
-        seen = b""
-        while marker not in seen:
-            seen = (seen + b"".join(self.channel.wait(time.monotonic() + 120)))[-4096:]
-
-    def close(self) -> None:
-        """Hang up."""
-        self.channel.shut()
+MIB = 2**20
+SMALL = 64 * MIB
+LARGE = 1024 * MIB
+RUN = [sys.executable, "-m", "adapters.cli"]
+STOPPED_SECONDS = 2.0
+Rows = list[tuple[str, str, float, str]]
 
 
-class Tunnel:
-    """One call of the provider's ``command``."""
+@dataclass(frozen=True)
+class Place:
+    """A machine in the cloud, and the ways into it."""
 
-    def __init__(self, env: dict[str, str], command: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "adapters.cli", "command"],
-            env=env | {"COMMAND": f"printf '@go\\n'; {command}"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            cwd=ROOT,
+    azure: Running
+    env: Mapping[str, str]
+    groups: AzureGroups
+    ref: GroupRef
+
+    def bare(self, command: str) -> Bare:
+        """A raw terminal."""
+        return Bare(self.groups, self.ref, self.azure.ca_file, command)
+
+    def tunnel(self, command: str, **env: str) -> Piped:
+        """The provider's ``command``."""
+        return Piped([*RUN, "command"], {**self.env, **env, "COMMAND": announced(command)})
+
+    def direct(self, command: str) -> Piped:
+        """The same without a holder; one that is there would be used, so it ends."""
+        for socket in Path(self.env["XDG_RUNTIME_DIR"]).rglob("*.sock"):
+            stop_holder(socket)
+        return self.tunnel(command, ACI_TUNNEL_IDLE="0")
+
+
+@contextmanager
+def place(azure: Running) -> Iterator[Place]:
+    """A machine for a while."""
+    with tempfile.TemporaryDirectory(prefix="dpaci-") as folder:
+        env = os.environ | azure.env
+        env |= {
+            "ACI_EVENT_LOG": f"{folder}/events.jsonl",
+            "AZURE_RESOURCE_GROUP": "bench",
+            "AZURE_REGION": "westeurope",
+            "MACHINE_ID": "bench",
+            "XDG_RUNTIME_DIR": folder,
+            "PYTHONPATH": str(ROOT),
+        }
+        subprocess.run([*RUN, "create"], env=env, check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
+        about = target(env)
+        os.environ["REQUESTS_CA_BUNDLE"] = azure.ca_file
+        groups = connect(
+            AzureSettings(
+                subscription=azure.subscription_id,
+                tenant=azure.env["AZURE_TENANT_ID"],
+                client_id=azure.env["AZURE_CLIENT_ID"],
+                client_secret=Secret(azure.env["AZURE_CLIENT_SECRET"]),
+                authority_host=azure.env["AZURE_AUTHORITY_HOST"],
+                resource_manager_url=azure.url,
+            )
         )
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.stdin, self.stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
-        self.until(GO)
-
-    def until(self, marker: bytes) -> None:
-        """Read until the marker has passed."""
-        seen = b""
-        while marker not in seen:
-            data = os.read(self.stdout, 65536)
-            if not data:
-                raise RuntimeError("the command ended early")
-            seen = (seen + data)[-4096:]
-
-    def close(self) -> None:
-        """End it."""
-        self.process.kill()
-        self.process.communicate()
-
-
-def upload(size: int) -> str:
-    """Takes ``size`` bytes, then says so."""
-    return f"head -c {size} >/dev/null; printf '%s%s' @do ne"
-
-
-def download(size: int) -> str:
-    """Waits for one line, then gives ``size`` bytes."""
-    return f"head -c 1 >/dev/null; head -c {size} /dev/zero"
-
-
-def bare_up(bare: Bare, size: int) -> float:
-    before, left, block = time.perf_counter(), size, bytes(CHUNK)
-    while left:
-        piece = block[: min(left, CHUNK)]
-        bare.channel.send(piece, MESSAGE)
-        left -= len(piece)
-        while bare.channel.wants_write:
-            select.select([], [bare.channel.fileno()], [])
-            bare.channel.flush()
-    bare.until(DONE)
-    return time.perf_counter() - before
-
-
-def bare_down(bare: Bare, size: int) -> float:
-    before, got = time.perf_counter(), 0
-    bare.channel.send(b"x", MESSAGE)
-    while got < size:
-        got += sum(map(len, bare.channel.wait(time.monotonic() + 120)))
-    return time.perf_counter() - before
-
-
-def tunnel_up(tunnel: Tunnel, size: int) -> float:
-    before, left, block = time.perf_counter(), size, bytes(CHUNK)
-    while left:
-        left -= os.write(tunnel.stdin, block[: min(left, CHUNK)])
-    tunnel.until(DONE)
-    return time.perf_counter() - before
-
-
-def tunnel_down(tunnel: Tunnel, size: int) -> float:
-    before, got = time.perf_counter(), 0
-    os.write(tunnel.stdin, b"x")
-    while got < size:
-        got += len(os.read(tunnel.stdout, CHUNK))
-    return time.perf_counter() - before
-
-
-def echoes(send: Callable[[], None], receive: Callable[[], int], count: int) -> list[float]:
-    """Milliseconds from one byte sent to the same byte back."""
-    taken = []
-    for _ in range(count):
-        before = time.perf_counter()
-        send()
-        while not receive():
-            pass
-        taken.append((time.perf_counter() - before) * 1000)
-        time.sleep(0.002)
-    return taken
-
-
-def bare_echoes(bare: Bare, count: int) -> list[float]:
-    def receive() -> int:
-        return sum(map(len, bare.channel.wait(time.monotonic() + 30)))
-
-    return echoes(lambda: bare.channel.send(b"k", MESSAGE), receive, count)
-
-
-def tunnel_echoes(tunnel: Tunnel, count: int) -> list[float]:
-    return echoes(lambda: os.write(tunnel.stdin, b"k") and None, lambda: len(os.read(tunnel.stdout, 64)), count)
-
-
-def measure(azure: Running, folder: Path, *, size: int, rounds: int, keys: int) -> list[tuple[str, str, float, str]]:
-    env = os.environ | azure.env
-    env |= {
-        "ACI_EVENT_LOG": str(folder / "events.jsonl"),
-        "AZURE_RESOURCE_GROUP": "bench",
-        "AZURE_REGION": "westeurope",
-        "MACHINE_ID": "bench",
-        "XDG_RUNTIME_DIR": str(folder),
-        "PYTHONPATH": str(ROOT),
-    }
-    run = [sys.executable, "-m", "adapters.cli"]
-    subprocess.run([*run, "create"], env=env, check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
-    about = target(env)
-    ref = GroupRef(azure.subscription_id, "bench", about.group_name, about.container_name)
-    groups = connect(
-        AzureSettings(
-            subscription=azure.subscription_id,
-            tenant=azure.env["AZURE_TENANT_ID"],
-            client_id=azure.env["AZURE_CLIENT_ID"],
-            client_secret=Secret(azure.env["AZURE_CLIENT_SECRET"]),
-            authority_host=azure.env["AZURE_AUTHORITY_HOST"],
-            resource_manager_url=azure.url,
-        )
-    )
-
-    def bare(command: str, use: Callable[[Bare], list[float]]) -> list[float]:
-        session = Bare(groups, ref, azure.ca_file, command)
+        ref = GroupRef(azure.subscription_id, "bench", about.group_name, about.container_name)
         try:
-            return use(session)
+            yield Place(azure, env, groups, ref)
         finally:
-            session.close()
+            groups.close()
+            subprocess.run([*RUN, "delete"], env=env, check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
 
-    def tunnel(command: str, use: Callable[[Tunnel], list[float]]) -> list[float]:
-        session = Tunnel(env, command)
-        try:
-            return use(session)
-        finally:
-            session.close()
 
-    times: dict[str, list[float]] = {name: [] for name in ("bare_up", "bare_down", "tunnel_up", "tunnel_down")}
-    pings: dict[str, list[float]] = {"bare": [], "tunnel": []}
+# Opening
+
+
+def openings(there: Place) -> Rows:
+    """Exec calls, other requests and milliseconds of the first command, a second one, and one without a holder."""
+    made: Rows = []
+    for name, meaning, way in (
+        ("cold", "the first command", there.tunnel),
+        ("warm", "a second one, over the holder", there.tunnel),
+        ("direct", "one without a holder, helper there", there.direct),
+    ):
+        mark, before = there.azure.control.mark(), time.perf_counter()
+        way("exit 0").close()
+        taken = (time.perf_counter() - before) * 1000
+        asked = [request["operation"] for request in there.azure.control.requests(since=mark)]
+        made += [
+            (f"open_{name}_exec_calls", f"{meaning}: exec calls", asked.count("Containers_ExecuteCommand"), ""),
+            (f"open_{name}_sockets", f"{meaning}: WebSockets", asked.count("Exec_WebSocket"), ""),
+            (f"open_{name}_requests", f"{meaning}: all requests, sign-in too", len(asked), ""),
+            (f"open_{name}_ms", f"{meaning}: until it runs", taken, "ms"),
+        ]
+    return made
+
+
+# Throughput
+
+
+def _seconds(side: Bare | Piped, way: str, size: int) -> float:
+    try:
+        return side.up(size) if way == "up" else side.down(size)
+    finally:
+        side.close()
+
+
+def pair(there: Place, way: str, size: int, *, bare_first: bool) -> tuple[float, float]:
+    """MiB/s of the bare terminal and of the tunnel, one right after the other."""
+    command = upload(size) if way == "up" else download(size)
+    rates: dict[str, float] = {}
+    for name in ("bare", "tunnel") if bare_first else ("tunnel", "bare"):
+        side = there.bare(command) if name == "bare" else there.tunnel(command)
+        rates[name] = size / MIB / _seconds(side, way, size)
+    return rates["bare"], rates["tunnel"]
+
+
+def throughput(there: Place, size: int, rounds: int, prefix: str = "") -> Rows:
+    """Rates each way, and the tunnel's share of the bare terminal's, pair by pair."""
+    found: dict[str, list[tuple[float, float]]] = {"up": [], "down": []}
+    for number in range(rounds):
+        for way, pairs in found.items():
+            pairs.append(pair(there, way, size, bare_first=number % 2 == 0))
+    amount = f"{rounds} times {size // MIB} MiB" if rounds > 1 else f"{size // MIB} MiB"
+    made: Rows = []
+    for way, pairs in found.items():
+        bare, tunnel = statistics.median(b for b, _ in pairs), statistics.median(t for _, t in pairs)
+        shares = [t / b for b, t in pairs]
+        made += [
+            (f"{prefix}bare_{way}_mib_s", f"bare {way}, {amount}", bare, "MiB/s"),
+            (f"{prefix}tunnel_{way}_mib_s", f"tunnel {way}, {amount}", tunnel, "MiB/s"),
+            (f"{prefix}{way}_ratio", f"{way}: tunnel / bare", tunnel / bare, "x"),
+        ]
+        if rounds > 1:
+            made += [
+                (f"{prefix}{way}_ratio_min", f"{way}: the least of the pairs", min(shares), "x"),
+                (f"{prefix}{way}_ratio_max", f"{way}: the most of the pairs", max(shares), "x"),
+            ]
+    return made
+
+
+# Echo
+
+
+def echoes(there: Place, keys: int, rounds: int) -> Rows:
+    """A key's echo over both, in turn."""
+    taken: dict[str, list[float]] = {"bare": [], "tunnel": []}
     for _ in range(rounds):
-        times["bare_up"] += bare(upload(size), lambda session: [bare_up(session, size)])
-        times["tunnel_up"] += tunnel(upload(size), lambda session: [tunnel_up(session, size)])
-        times["bare_down"] += bare(download(size), lambda session: [bare_down(session, size)])
-        times["tunnel_down"] += tunnel(download(size), lambda session: [tunnel_down(session, size)])
-        pings["bare"] += bare("exec cat", lambda session: bare_echoes(session, keys))
-        pings["tunnel"] += tunnel("exec cat", lambda session: tunnel_echoes(session, keys))
-    subprocess.run([*run, "delete"], env=env, check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
-    groups.close()
-
-    rate = {name: size / 2**20 / statistics.median(values) for name, values in times.items()}
-    half = {name: statistics.median(values) for name, values in pings.items()}
-    late = {name: statistics.quantiles(values, n=100)[98] for name, values in pings.items()}
-    rows = [(f"{name}_mib_s", name.replace("_", " "), value, "MiB/s") for name, value in rate.items()]
-    rows += [
-        ("up_ratio", "up: tunnel / bare", rate["tunnel_up"] / rate["bare_up"], "x"),
-        ("down_ratio", "down: tunnel / bare", rate["tunnel_down"] / rate["bare_down"], "x"),
-    ]
-    rows += [(f"{name}_echo_p50_ms", f"{name} echo, median", value, "ms") for name, value in half.items()]
-    rows += [(f"{name}_echo_p99_ms", f"{name} echo, 99th percentile", value, "ms") for name, value in late.items()]
-    rows += [
+        for name, milliseconds in taken.items():
+            side = there.bare("exec cat") if name == "bare" else there.tunnel("exec cat")
+            milliseconds.extend(side.echoes(keys))
+            side.close()
+    half = {name: statistics.median(values) for name, values in taken.items()}
+    late = {name: statistics.quantiles(values, n=100)[98] for name, values in taken.items()}
+    made: Rows = [(f"{name}_echo_p50_ms", f"{name} echo, median", value, "ms") for name, value in half.items()]
+    made += [(f"{name}_echo_p99_ms", f"{name} echo, 99th percentile", value, "ms") for name, value in late.items()]
+    made += [
         ("echo_p50_extra_ms", "echo, median: tunnel - bare", half["tunnel"] - half["bare"], "ms"),
         ("echo_p99_extra_ms", "echo, 99th percentile: tunnel - bare", late["tunnel"] - late["bare"], "ms"),
         ("echo_p50_ratio", "echo, median: tunnel / bare", half["tunnel"] / half["bare"], "x"),
     ]
+    return made
+
+
+# Memory
+
+
+def _peak(pid: int) -> float:
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def _holder(there: Place) -> int:
+    """The holder's process: the one whose command line names a socket in our folder."""
+    folder = there.env["XDG_RUNTIME_DIR"].encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if folder in line and b".sock" in line:
+            return int(entry.name)
+    raise RuntimeError("no holder runs")
+
+
+def memory(there: Place, size: int) -> Rows:
+    """The peak resident memory of each process of the provider's that carries ``size`` bytes each way."""
+    peaks = {"command": 0.0, "direct": 0.0}
+    for name, open_one in (("command", there.tunnel), ("direct", there.direct)):
+        for way, command in (("up", upload(size)), ("down", download(size))):
+            side = open_one(command)
+            (side.up if way == "up" else side.down)(size)
+            peaks[name] = max(peaks[name], _peak(side.process.pid))
+            if name == "command":
+                peaks["holder"] = _peak(_holder(there))
+            side.close()
+    amount = size // MIB
+    return [
+        (f"{name}_peak_{amount}_mib", f"memory of {name}, {amount} MiB each way", value, "MiB")
+        for name, value in peaks.items()
+    ]
+
+
+def stopped_reader(there: Place, size: int) -> Rows:
+    """The same while nobody reads what a command writes, and while a command reads nothing of what it is given."""
+    peaks: dict[str, float] = {}
+    for name, open_one in (("holder", there.tunnel), ("direct", there.direct)):
+        for command in (f"head -c {size} /dev/zero", "exec sleep 60"):
+            side = open_one(command)
+            os.set_blocking(side.stdin, False)
+            until = time.monotonic() + STOPPED_SECONDS
+            while time.monotonic() < until:
+                try:
+                    os.write(side.stdin, bytes(65536))
+                except BlockingIOError:
+                    time.sleep(0.01)
+            peak = _peak(side.process.pid if name == "direct" else _holder(there))
+            peaks[name] = max(peaks.get(name, 0.0), peak)
+            side.close()
+    return [
+        (f"{name}_peak_stopped_mib", f"memory of {name}, nobody reads {size // MIB} MiB", value, "MiB")
+        for name, value in peaks.items()
+    ]
+
+
+def measure(there: Place, *, quick: bool) -> Rows:
+    """All that one machine in the cloud shows."""
+    rows = openings(there)
+    rows += throughput(there, SMALL, 3 if quick else 8)
+    rows += echoes(there, 200 if quick else 500, 3 if quick else 4)
+    rows += memory(there, SMALL)
+    if not quick:
+        rows += throughput(there, LARGE, 1, "gib_")
+        rows += memory(there, LARGE)
+        rows += stopped_reader(there, LARGE)
     return rows
 
 
 def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="64 MiB three times instead of 1 GiB")
+    parser.add_argument("--quick", action="store_true", help="64 MiB three times, no line, no armour")
     quick = parser.parse_args().quick
-    with tempfile.TemporaryDirectory(prefix="dpaci-") as folder, running_emulator("fast", exec={"cap": 20}) as azure:
-        os.environ["REQUESTS_CA_BUNDLE"] = azure.ca_file
-        rows = measure(
-            azure,
-            Path(folder),
-            size=(64 if quick else 1024) * 2**20,
-            rounds=3 if quick else 1,
-            keys=200 if quick else 1000,
-        )
+    with running_emulator("fast", exec={"cap": 20}) as azure, place(azure) as there:
+        rows = measure(there, quick=quick)
+    if not quick:
+        rows += bench_link.measure(runs=3)
+        rows += bench_armour.rows(rounds=1)
+        try:
+            rows += bench_podman.rows(SMALL, 500)
+        except bench_podman.NoPodmanError as problem:
+            print(f"podman exec -i is left out: {problem}")
     report("bench-tunnel", rows)
 
 
