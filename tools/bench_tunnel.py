@@ -35,6 +35,11 @@ SMALL = 64 * MIB
 LARGE = 1024 * MIB
 RUN = [sys.executable, "-m", "adapters.cli"]
 STOPPED_SECONDS = 2.0
+PROCESSES = {
+    "command": "the process DevPod starts",
+    "holder": "the holder",
+    "direct": "who serves one command alone",
+}
 Rows = list[tuple[str, str, float, str]]
 
 
@@ -56,7 +61,7 @@ class Place:
         return Piped([*RUN, "command"], {**self.env, **env, "COMMAND": announced(command)})
 
     def direct(self, command: str) -> Piped:
-        """The same without a holder; one that is there would be used, so it ends."""
+        """The same over a session of its own; a holder that is there would be used, so it ends."""
         for socket in Path(self.env["XDG_RUNTIME_DIR"]).rglob("*.sock"):
             stop_holder(socket)
         return self.tunnel(command, ACI_TUNNEL_IDLE="0")
@@ -105,7 +110,7 @@ def openings(there: Place) -> Rows:
     for name, meaning, way in (
         ("cold", "the first command", there.tunnel),
         ("warm", "a second one, over the holder", there.tunnel),
-        ("direct", "one without a holder, helper there", there.direct),
+        ("direct", "one over a session of its own, helper there", there.direct),
     ):
         mark, before = there.azure.control.mark(), time.perf_counter()
         way("exit 0").close()
@@ -196,32 +201,33 @@ def _peak(pid: int) -> float:
 
 
 def _holder(there: Place) -> int:
-    """The holder's process: the one whose command line names a socket in our folder."""
+    """The holder's process: the newest whose command line names a socket in our folder."""
     folder = there.env["XDG_RUNTIME_DIR"].encode()
+    found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             line = (entry / "cmdline").read_bytes()
         except OSError:
             continue
         if folder in line and b".sock" in line:
-            return int(entry.name)
-    raise RuntimeError("no holder runs")
+            found.append(int(entry.name))
+    return max(found)
 
 
 def memory(there: Place, size: int) -> Rows:
     """The peak resident memory of each process of the provider's that carries ``size`` bytes each way."""
-    peaks = {"command": 0.0, "direct": 0.0}
+    peaks = {"command": 0.0}
     for name, open_one in (("command", there.tunnel), ("direct", there.direct)):
         for way, command in (("up", upload(size)), ("down", download(size))):
             side = open_one(command)
             (side.up if way == "up" else side.down)(size)
-            peaks[name] = max(peaks[name], _peak(side.process.pid))
-            if name == "command":
-                peaks["holder"] = _peak(_holder(there))
+            holder = "holder" if name == "command" else "direct"
+            peaks["command"] = max(peaks["command"], _peak(side.process.pid))
+            peaks[holder] = max(peaks.get(holder, 0.0), _peak(_holder(there)))
             side.close()
     amount = size // MIB
     return [
-        (f"{name}_peak_{amount}_mib", f"memory of {name}, {amount} MiB each way", value, "MiB")
+        (f"{name}_peak_{amount}_mib", f"memory of {PROCESSES[name]}, {amount} MiB each way", value, "MiB")
         for name, value in peaks.items()
     ]
 
@@ -239,11 +245,10 @@ def stopped_reader(there: Place, size: int) -> Rows:
                     os.write(side.stdin, bytes(65536))
                 except BlockingIOError:
                     time.sleep(0.01)
-            peak = _peak(side.process.pid if name == "direct" else _holder(there))
-            peaks[name] = max(peaks.get(name, 0.0), peak)
+            peaks[name] = max(peaks.get(name, 0.0), _peak(_holder(there)))
             side.close()
     return [
-        (f"{name}_peak_stopped_mib", f"memory of {name}, nobody reads {size // MIB} MiB", value, "MiB")
+        (f"{name}_peak_stopped_mib", f"memory of {PROCESSES[name]}, nobody reads {size // MIB} MiB", value, "MiB")
         for name, value in peaks.items()
     ]
 
