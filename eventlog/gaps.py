@@ -32,6 +32,7 @@ class Gaps:
         self._pieces = pieces
         self._kept = kept
         self._archived = archived
+        self._segment: Sealed | None = None
         self._told: list[Told] | None = None
         self._ends: dict[int, str] = {}
         """Hashes of the lines that segments end with."""
@@ -42,9 +43,18 @@ class Gaps:
         self.found: Told | None = None
         """The tombstone for all that is missing, once ``verdict`` found it in order."""
 
+    def enter(self, piece: Piece) -> None:
+        """The next lines are of this piece."""
+        self._segment = piece if isinstance(piece, Sealed) and not isinstance(piece, Kept) else None
+
     def refusal(self, before: int, seq: int, line: bytes) -> str:
-        """What is wrong with a line that jumps ahead to ``seq``; nothing if some tombstone allows it."""
-        upto = max((one.event.last for one in self._tombstones()), default=0)
+        """What is wrong with a line that jumps ahead to ``seq``; nothing if some tombstone allows it.
+
+        Segments go as a whole: there are gaps between them, and in what is kept, but none in one.
+        """
+        upto = 0
+        if self._segment is None or self._segment.base == seq - 1:
+            upto = max((one.event.last for one in self._tombstones()), default=0)
         if seq - 1 > upto:
             if not before:
                 return f"is not the first line of a log: the beginning is missing, {_events(1, seq - 1)}"

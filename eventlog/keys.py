@@ -7,6 +7,8 @@ only when something is to be signed or checked.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 SEED: Final = 32
+_RING: Final = "the keyring of this system"
 _VARIABLE: Final = "ACI_EVENT_LOG_KEY"
 """``file`` keeps the key out of the keyring."""
 
@@ -58,8 +61,14 @@ def load(log: Path) -> Key | None:
                 warn(f"{file} could be read by other users: take it for known to them")
             return _key(file.read_bytes(), str(file))
     ring = _keyring()
-    kept = ring and ring.get_password(APPLICATION, _account(log))
-    return _key(bytes.fromhex(kept), "the keyring of this system") if kept else None
+    if ring is None:
+        return None
+    with _unlocked():
+        kept = ring.get_password(APPLICATION, _account(log))
+    try:
+        return _key(bytes.fromhex(kept), _RING) if kept else None
+    except ValueError:
+        raise _no_key(_RING) from None
 
 
 def make(log: Path) -> Key:
@@ -67,8 +76,9 @@ def make(log: Path) -> Key:
     seed = os.urandom(SEED)
     ring = _keyring()
     if ring is not None:
-        ring.set_password(APPLICATION, _account(log), seed.hex())
-        return _key(seed, "the keyring of this system")
+        with _unlocked():
+            ring.set_password(APPLICATION, _account(log), seed.hex())
+        return _key(seed, _RING)
     file, disk = key_file(log), Disk()
     with explained(file, "written"):
         disk.make_folder(file.parent)
@@ -86,8 +96,26 @@ def _key(seed: bytes, place: str) -> Key:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     if len(seed) != SEED:
-        raise LogError(f"the key in {place} is not one of this program", remedy="Bring it back, or make a new one.")
+        raise _no_key(place)
     return Key(Ed25519PrivateKey.from_private_bytes(seed), place)
+
+
+def _no_key(place: str) -> LogError:
+    return LogError(f"the key in {place} is not one of this program", remedy="Bring it back, or make a new one.")
+
+
+@contextmanager
+def _unlocked() -> Iterator[None]:
+    """Say what to do when there is a keyring and it does not answer, because it is locked or was dismissed."""
+    from keyring.errors import KeyringError
+
+    try:
+        yield
+    except KeyringError as error:
+        raise LogError(
+            f"{_RING} cannot be used: {str(error) or type(error).__name__}",
+            remedy=f"Unlock it; or set {_VARIABLE}=file to keep the key of the event log in a private file.",
+        ) from error
 
 
 def _account(log: Path) -> str:

@@ -63,6 +63,8 @@ def cut(disk: Disk, log: Path, place: Cut) -> None:
         tail = read_tail(disk, turn.fd, log)
         if tail.size > tail.end or head_at(disk, turn.fd, place.offset) != place.head:
             raise BusyError(f"the event log {log} changed while it was read", remedy=_AGAIN)
+        # Others may have written lines that they have not synced yet.
+        disk.sync(turn.fd)
         if place.offset == tail.end:
             if not roll(disk, log, tail):
                 raise LogError(f"the event log {log} cannot be sealed", remedy="Check the folder beside it.")

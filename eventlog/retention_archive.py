@@ -66,6 +66,8 @@ def archive(log: EventLog, disk: Disk, target: Path, selection: Selection, *, re
     if target.resolve() == folder(log.path).resolve():
         raise LogError(f"{target} is where the log itself keeps its segments", remedy="Name another folder.")
     ensure_key(log.path)
+    with _explained(target):
+        disk.make_folder(target)
     if selection.cut is not None:
         log.ensure_writable()
         cut(disk, log.path, selection.cut)
@@ -74,7 +76,6 @@ def archive(log: EventLog, disk: Disk, target: Path, selection: Selection, *, re
         here = {piece.segment.first: piece for piece in view.sealed}
     fresh: list[SegmentFacts] = []
     with _explained(target):
-        disk.make_folder(target)
         for facts in selection.segments:
             copied = _copy(disk, here[facts.first], target, facts)
             if copied or (str(target), facts) not in recorded:

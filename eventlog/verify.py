@@ -166,6 +166,7 @@ def _walk(pieces: list[Piece], active: Active | None, check: _Check) -> _Stop:
     at, number, file = 0, 0, ""
     for piece in pieces:
         file = "" if piece is active else piece.path.name
+        check.gaps.enter(piece)
         at, number, good = _lines(piece, 0, 0, check)
         if good and isinstance(piece, Sealed) and not isinstance(piece, Kept):
             good = _ends_as_named(piece, check)

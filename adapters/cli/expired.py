@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.cli.console import say
+from statemachine.errors import LogDamagedError
 
 _said: Final[set[Path]] = set()
 
@@ -13,7 +14,7 @@ _said: Final[set[Path]] = set()
 def note(path: Path | None, *, single: bool = False) -> None:
     """One line on stderr, once a process, if events of the log in a file expired; ``single`` as in ``expiry``.
 
-    Raises LogError, LogDamagedError.
+    Raises LogError.
     """
     text = expired(path, single=single)
     if text and path is not None and path not in _said:
@@ -28,5 +29,9 @@ def expired(path: Path | None, *, single: bool = False) -> str:
     from eventlog.disk import Disk
     from eventlog.expired import described, expiry
 
-    found = expiry(Disk(), path, single=single)
+    try:
+        found = expiry(Disk(), path, single=single)
+    except LogDamagedError:
+        # Whoever reads the log names it.
+        return ""
     return described(found) if found else ""

@@ -44,6 +44,8 @@ def archive(*, target: Path, before: str | None, keep: int, why: str, dry_run: b
         raise CallError("--before and --keep both say what to leave out: give one of them")
     limit = moment(before, "--before").first if before else None
     log, disk = _log(), Disk()
+    if _is_empty(log):
+        return
     place = target.resolve()
     if dry_run:
         _say_selected("would be archived", select(disk, log.path, before=limit, keep=keep).segments)
@@ -97,6 +99,8 @@ def expire(
     if archive is not None and not archived_only:
         raise CallError("--archive belongs to --archived-only")
     log, disk = _log(), Disk()
+    if _is_empty(log):
+        return
 
     def planned() -> Plan:
         return plan(disk, log.path, limit, archived(disk, log.path, archive) if archived_only else None)
@@ -140,6 +144,16 @@ def _log() -> EventLog:
 
     path = log_path(os.environ)
     return EventLog(path, actor=lambda: Actor(user=user(), host=host()), correlation="")
+
+
+def _is_empty(log: EventLog) -> bool:
+    """Whether there is no log to take anything from; then that is said, and no file made."""
+    from eventlog.segments import parts
+
+    if log.path.exists() or parts(log.path).sealed:
+        return False
+    say(f"nothing is recorded in {log.path}")
+    return True
 
 
 def _say_plan(did: str, found: Plan) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from adapters.cli.compose import log_path
+from statemachine.errors import LogError
 
 
 @click.command()
@@ -17,16 +18,19 @@ def key(output: str | None) -> None:
 
     The first line also says what is sealed by now, so whoever keeps it sees later whether that was cut off.
     """
-    from eventlog.failures import explained
     from eventlog.sealing import public_key
 
-    text = public_key(log_path(os.environ))
+    log = log_path(os.environ)
+    if output is not None and Path(os.path.realpath(output)) == Path(os.path.realpath(log)):
+        raise LogError(f"{output} is the event log itself", remedy="Name another file.")
+    text = public_key(log)
     if output is None:
         click.echo(text, nl=False)
         return
-    file = Path(output)
-    with explained(file, "written"):
-        file.write_text(text, encoding="ascii")
+    try:
+        Path(output).write_text(text, encoding="ascii")
+    except OSError as error:
+        raise LogError(f"{output} cannot be written: {error.strerror}", remedy="Name another file.") from error
 
 
 @click.command()
