@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from adapters.azure.session import Session, json_of, keep
-from statemachine.errors import ExecRefusedError, RefusedError
+from statemachine.errors import AzureError, ExecRefusedError, RefusedError
 from statemachine.events import GroupRef
 from statemachine.secret import Secret
 
 SHELL: Final = "/bin/sh"
 """The only kind of command every back end accepts: one absolute path without arguments."""
+
+CROWDED: Final = "The container may have as many exec sessions as it can: end one, or try again in a minute."
+"""For a 409 whose code is not known: what Azure says of too many sessions is documented nowhere."""
 
 
 def open_exec(session: Session, ref: GroupRef, *, rows: int, columns: int) -> tuple[str, Secret]:
@@ -35,6 +38,10 @@ def open_exec(session: Session, ref: GroupRef, *, rows: int, columns: int) -> tu
         )
     except RefusedError as error:
         raise ExecRefusedError(error.message, remedy=error.hint) from error
+    except AzureError as error:
+        if error.http_status == 409 and not error.hint:
+            error.hint = CROWDED
+        raise
     body = json_of(answer)
     address, password = body.get("webSocketUri"), body.get("password")
     if not isinstance(address, str) or not address.startswith("wss://") or not isinstance(password, str):

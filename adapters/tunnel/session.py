@@ -23,6 +23,7 @@ from statemachine.errors import (
     InternalError,
     NoShellError,
     ProviderError,
+    TransitioningError,
     TunnelError,
     TunnelLostError,
     TunnelUnreachableError,
@@ -273,8 +274,11 @@ class Session:
 
 
 def _is_conflict(problem: ProviderError) -> bool:
-    """Whether Azure answered 409: how it says "too many sessions" is not documented, but that it may."""
-    return getattr(problem, "http_status", 0) == CONFLICT
+    """Whether Azure answered 409: how it says "too many sessions" is not documented, but that it may.
+
+    A transition is none: that it ends has been waited for already.
+    """
+    return getattr(problem, "http_status", 0) == CONFLICT and not isinstance(problem, TransitioningError)
 
 
 def _hear_out(channel: Channel, seconds: float) -> None:
