@@ -1,6 +1,6 @@
 # Before DevPod looks: begins the fetch where none was begun, and waits while it gets on. $1 is the other program.
-# In tenths of a second: 80 in all, for DevPod waits 200 for a first word, connecting included; 30 for a first byte;
-# 10 for each 2 MB after it, the least that makes waiting better than letting DevPod push.
+# In tenths of a second: 80 in all, for DevPod waits 200 for a first word, connecting included; 30 for a first byte; and
+# after each 10 only where the pace of these brings all of it in time, for else DevPod had better push at once.
 pending() {
   for each in "$kept"/*.part "$kept"/*.ready; do
     if [ -e "$each" ] && lives "$each"; then return 0; fi
@@ -23,17 +23,27 @@ if ! pending; then
   /bin/sh -c "$1" place "$@" </dev/null >/dev/null 2>&1 &
   begun=10
 fi
-spent=0 since=0 grown=0 patience=30
+spent=0 had=0 since=0
 while [ "$spent" -lt 80 ]; do
   if pending; then
     begun=0
     now=$(size "$each")
-    if [ "${now:-0}" -ge $((grown + 2000000)) ] || [ "$each" != "${each%.ready}" ]; then
-      grown=${now:-0} since=$spent patience=10
-    fi
-    [ $((spent - since)) -lt $patience ] || exit 0
-  else
-    if [ "$spent" -ge $begun ] || said failed; then exit 0; fi
+    now=$((${now:-0} / 1000))
+    case $each in
+    *.ready) ;;
+    *)
+      if [ $now = 0 ]; then
+        [ $spent -lt 30 ] || exit 0
+      elif [ $since = 0 ]; then
+        had=$now since=$((spent + 1))
+      elif [ $((spent - since)) -ge 10 ]; then
+        [ $((now + (now - had) * (80 - spent) / (spent - since))) -ge "$whole" ] || exit 0
+        had=$now since=$spent
+      fi
+      ;;
+    esac
+  elif [ "$spent" -ge $begun ] || said failed; then
+    exit 0
   fi
   tick
 done

@@ -1,7 +1,10 @@
-# What every program here is told, in one word list: version, SHA-256, address and, last for it may hold blanks, path.
+# What every program here is told, in one word list: version, SHA-256, size in kB, address and, last for it may hold
+# blanks, path.
 version=${2%% *}
 rest=${2#* }
 sha256=${rest%% *}
+rest=${rest#* }
+whole=${rest%% *}
 rest=${rest#* }
 url=${rest%% *}
 path=${rest#* }

@@ -73,4 +73,4 @@ def program(*names: str) -> str:
 
 
 def _facts(release: Release, path: str) -> str:
-    return f"{release.version} {release.sha256} {release.url} {path}"
+    return f"{release.version} {release.sha256} {release.size // 1000} {release.url} {path}"

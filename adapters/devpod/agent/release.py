@@ -23,6 +23,8 @@ RELEASES: Final = "https://github.com/loft-sh/devpod/releases/download/${VERSION
 UNRELEASED: Final = "v0.0.0"
 """What a DevPod that somebody built says of itself (pkg/version)."""
 
+_USUAL: Final = 85_000_000
+"""The size of 0.6.15's, in bytes."""
 _VERSION: Final = re.compile(r"v[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?")
 _ADDRESS: Final = re.compile(r"https?://[^\s\x00-\x1f\x7f]+")
 
@@ -32,6 +34,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
     version: str
     sha256: str
+    size: int
+    """In bytes; a guess where only the hash is known."""
     url: str
 
 
@@ -44,15 +48,18 @@ def wanted_release(environ: Mapping[str, str], settings: Settings, cache: Path, 
     if not settings.agent_fetch or not environ.get("DEVPOD"):
         return None
     here = known(Path(environ["DEVPOD"]), cache)
-    sha256 = settings.agent_sha256 or here.sha256 or _pushed(cache).sha256
-    if here.version == UNRELEASED or not _VERSION.fullmatch(here.version) or not sha256:
+    if here.version == UNRELEASED or not _VERSION.fullmatch(here.version):
+        return None
+    file = here if here.sha256 else _pushed(cache)
+    sha256, size = (settings.agent_sha256, _USUAL) if settings.agent_sha256 else (file.sha256, file.size)
+    if not sha256:
         return None
     # What was told to us alone comes first; the rest is DevPod's own order (pkg/agent/agent.go).
     base = settings.agent_url or environ.get("DEVPOD_AGENT_URL", "") or RELEASES
     url = told if told and not settings.agent_url else address(base, here.version)
     if not _ADDRESS.fullmatch(url):
         return None
-    return Release(version=here.version, sha256=sha256, url=url)
+    return Release(version=here.version, sha256=sha256, size=size, url=url)
 
 
 def address(base: str, version: str) -> str:

@@ -43,7 +43,7 @@ def wanted(tmp_path: Path, data: bytes | None = DATA, told: str = "", **env: str
 
 def test_the_release_is_the_users_own(tmp_path: Path) -> None:
     url = f"{GITHUB}/v0.6.15/devpod-linux-amd64"
-    assert wanted(tmp_path) == Release(version="v0.6.15", sha256=DIGEST, url=url)
+    assert wanted(tmp_path) == Release(version="v0.6.15", sha256=DIGEST, size=5000, url=url)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
     assert known(devpod(tmp_path, DATA), tmp_path / "file" / "agent.json").sha256 == DIGEST
 
 
-RELEASE = Release(version="v1.2.3", sha256="a" * 64, url="https://m.example/?sig=secret")
+RELEASE = Release(version="v1.2.3", sha256="a" * 64, size=7000, url="https://m.example/?sig=secret")
 
 
 def test_a_plan_is_changed_where_a_shell_begins() -> None:
@@ -148,7 +148,7 @@ def test_a_plan_is_changed_where_a_shell_begins() -> None:
     assert placed.command[-len(KEEP_ALIVE) :] == KEEP_ALIVE
     assert not any("secret" in word for word in placed.command)
     (name,) = placed.environment
-    assert placed.environment[name].reveal() == f"v1.2.3 {'a' * 64} https://m.example/?sig=secret /opt/a b/devpod"
+    assert placed.environment[name].reveal() == f"v1.2.3 {'a' * 64} 7 https://m.example/?sig=secret /opt/a b/devpod"
     assert at_start(plan, None, "/x") == plan
 
 
