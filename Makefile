@@ -16,7 +16,7 @@ test: $(READY) test-packages
 test-slow: export ACI_SLOW_TESTS = 1
 test-slow: export TUNNEL_SOAK = 1
 test-slow: $(READY) test-packages
-	$(BIN)/python -m pytest tests/eventlog tests/adapters/tunnel tests/e2e/test_images.py tests/e2e/test_killed.py tests/e2e/test_bad_far_side.py tests/e2e/test_link.py tests/e2e/test_round_trips.py tests/e2e/test_agent.py
+	$(BIN)/python -m pytest tests/eventlog tests/adapters/tunnel tests/e2e/test_images.py tests/e2e/test_killed.py tests/e2e/test_bad_far_side.py tests/e2e/test_link.py tests/e2e/test_round_trips.py tests/e2e/test_agent.py tests/e2e/test_syncs.py
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -62,7 +62,8 @@ class Session:
     @cached_property
     def log(self) -> EventLog:
         """The event log of this user."""
-        return EventLog(log_path(self.environ), actor=self.actor, correlation=correlation())
+        path, segment = log_path(self.environ), self.settings.event_log_segment
+        return EventLog(path, actor=self.actor, correlation=correlation(), segment=segment)
 
     @cached_property
     def world(self) -> World:

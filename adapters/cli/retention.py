@@ -138,12 +138,13 @@ def _limit(before: str | None, keep_days: int | None) -> datetime:
 
 
 def _log() -> EventLog:
-    """The own log, to write to. Raises LogError."""
+    """The own log, to write to. Raises LogError, OptionError."""
     from adapters.cli.host import host, user
+    from adapters.devpod.settings import segment_in
     from eventlog import Actor, EventLog
 
-    path = log_path(os.environ)
-    return EventLog(path, actor=lambda: Actor(user=user(), host=host()), correlation="")
+    path, segment = log_path(os.environ), segment_in(os.environ)
+    return EventLog(path, actor=lambda: Actor(user=user(), host=host()), correlation="", segment=segment)
 
 
 def _is_empty(log: EventLog) -> bool:

@@ -37,11 +37,13 @@ def key(output: str | None) -> None:
 def seal() -> None:
     """Sign a checkpoint: from then on every event before it is vouched for."""
     from adapters.cli.host import host, user
+    from adapters.devpod.settings import segment_in
     from eventlog import Actor, EventLog
     from eventlog.keys import load
     from eventlog.sealing import seal as sign
 
-    log = EventLog(log_path(os.environ), actor=lambda: Actor(user=user(), host=host()), correlation="")
+    path, segment = log_path(os.environ), segment_in(os.environ)
+    log = EventLog(path, actor=lambda: Actor(user=user(), host=host()), correlation="", segment=segment)
     recorded = sign(log)
     found = load(log.path)
     click.echo(f"{recorded.seq - 1} events sealed with key {found.id if found else ''}")

@@ -407,6 +407,18 @@ TABLE: Final[tuple[Option, ...]] = (
         environment_only=True,
     ),
     Option(
+        name="ACI_EVENT_LOG_SEGMENT",
+        group=PROVIDER,
+        kind="number",
+        description="MiB from which on the event log's file is sealed, compressed and followed by a new one.",
+        default="64",
+        suggestions=("16", "64", "256"),
+        pattern=r"[0-9]{1,4}",
+        check=v.segment,
+        expected=f"a whole number from 1 to {v.MAX_SEGMENT_MIB}",
+        environment_only=True,
+    ),
+    Option(
         name="AZURE_AUTHORITY_HOST",
         group=ENDPOINTS,
         description="Entra ID's address; another one for a national cloud.",

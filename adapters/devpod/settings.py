@@ -11,7 +11,7 @@ import msgspec
 
 from adapters.devpod import values as v
 from adapters.devpod.option import Mode, Option
-from adapters.devpod.options import TABLE
+from adapters.devpod.options import BY_NAME, TABLE
 from statemachine.errors import OptionError, UnsupportedError
 from statemachine.secret import MASK, Secret
 
@@ -87,6 +87,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tunnel_compression: bool
     event_log: str
     """Empty for the default place."""
+    event_log_segment: int
+    """Bytes."""
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +147,16 @@ def parse(environ: Mapping[str, str], mode: Mode | None) -> Settings:
         tunnel_resume=v.up_to_a_day(texts["ACI_TUNNEL_RESUME"]),
         tunnel_compression=v.boolean(texts["ACI_TUNNEL_COMPRESSION"]),
         event_log=texts["ACI_EVENT_LOG"],
+        event_log_segment=v.segment(texts["ACI_EVENT_LOG_SEGMENT"]),
     )
+
+
+def segment_in(environ: Mapping[str, str]) -> int:
+    """Bytes from which on the event log's file is sealed, for verbs that need no other option. Raises OptionError."""
+    option = BY_NAME["ACI_EVENT_LOG_SEGMENT"]
+    text = environ.get(option.name, "") or option.default
+    _check(option, text)
+    return v.segment(text)
 
 
 def resolved(environ: Mapping[str, str], mode: Mode | None) -> list[Resolved]:

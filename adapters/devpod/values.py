@@ -21,6 +21,7 @@ RESERVED_PORTS: Final = (
 
 MAX_PORTS: Final = 5
 MAX_CPU: Final = 32.0
+MAX_SEGMENT_MIB: Final = 4096
 MAX_MEMORY_GB: Final = 256.0
 
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -124,6 +125,14 @@ def image(text: str) -> str:
 def count(text: str) -> int:
     """A number of things."""
     return int(text)
+
+
+def segment(text: str) -> int:
+    """Bytes from a number of MiB that a segment of the event log may have."""
+    amount = int(text)
+    if not 1 <= amount <= MAX_SEGMENT_MIB:
+        raise ValueError(f"is not from 1 to {MAX_SEGMENT_MIB}")
+    return amount << 20
 
 
 def endpoint(text: str) -> str:

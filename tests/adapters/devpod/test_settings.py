@@ -106,6 +106,7 @@ ACCEPTED = {
     "ACI_TUNNEL_RESUME": ("1s", "5m", "24h"),
     "ACI_TUNNEL_COMPRESSION": ("true", "false"),
     "ACI_EVENT_LOG": ("/var/log/aci.jsonl", "C:\\logs\\aci.jsonl"),
+    "ACI_EVENT_LOG_SEGMENT": ("1", "64", "4096"),
     "AZURE_AUTHORITY_HOST": ("login.microsoftonline.us", "https://localhost:8443/"),
     "AZURE_RESOURCE_MANAGER_URL": ("https://management.usgovcloudapi.net", "https://127.0.0.1:8443"),
 }
@@ -137,6 +138,7 @@ REFUSED = {
     "ACI_TUNNEL_COMPRESSION": ("no", "0"),
     "INACTIVITY_TIMEOUT": ("30", "59s"),
     "ACI_EVENT_LOG": ("a\nb",),
+    "ACI_EVENT_LOG_SEGMENT": ("0", "4097", "64MiB", "1.5", "-1"),
     "AZURE_AUTH_MODE": ("browser",),
     "AZURE_AUTHORITY_HOST": ("http://login.microsoftonline.com", "https://x/y"),
     "AZURE_RESOURCE_MANAGER_URL": ("http://localhost", "management.azure.com", "https://x?y"),
