@@ -17,46 +17,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID
 
-import msgspec
-
-from eventlog import Actor, EventLog, layout, verify
-from eventlog.compose import Composer
+from eventlog import EventLog, verify
+from eventlog.cores import processors
 from eventlog.disk import Disk
 from eventlog.pieces import open_view
 from eventlog.tail import Tail
-from statemachine import events as e
 from tools.figures import report
+from tools.histories import ACTOR, LIFE, library_replay, write_log
 
 ROUNDS = 15
 APPENDS = 150
 WRITERS = 16
+WRITER_ROUNDS = 5
 SUBJECTS = 1000
 FOLD_ROUNDS = 5
 LIBRARY_SHARE = 20
-"""The library replays a part as long of the same history, for it takes that much longer for each event."""
-ACTOR = Actor("ada", "laptop", "8d1f7a52-0c39-4a08-b6c7-55b1b2a7f7aa")
-OWNER = e.Owner("laptop", 4242, "1767225600")
-RECEIPT = e.Receipt(202, "5c2ad7f6-9b57-4d8e-8f0a-2b9f0a5f8c11", "10.0.0.4", "ws.westeurope.azurecontainer.io")
-LIFE: tuple[e.Event, ...] = (
-    e.CreateRequested(
-        owner=OWNER,
-        group=e.GroupRef("00000000-0000-0000-0000-000000000000", "devpod", "aci-ws", "main"),
-        facts=e.GroupFacts("mcr.microsoft.com/devcontainers/base:ubuntu", "westeurope", 2, 4),
-    ),
-    e.Created(receipt=RECEIPT),
-    e.CommandOpened(owner=OWNER, command="c1", user="vscode", sha256="a" * 64, size=100, purpose="inject"),
-    e.CommandClosed(command="c1", exit_status=0),
-    e.StopRequested(owner=OWNER),
-    e.Stopped(receipt=RECEIPT),
-    e.StartRequested(owner=OWNER),
-    e.Started(receipt=RECEIPT),
-    e.DeleteRequested(owner=OWNER),
-    e.Deleted(receipt=RECEIPT),
-)
+"""The library replays a twentieth of the same history, for it takes that much longer for each event."""
+SHORT = 10
+"""How much shorter the log is whose memory the long one's is compared with."""
 Figures = dict[str, float]
 
 
@@ -123,46 +103,39 @@ def write_much(path: Path, ready: object, count: int, waits: object) -> None:
 
 
 def bench_writers(folder: Path) -> Figures:
-    """Many processes at once beside one."""
-    context = multiprocessing.get_context("fork")
-    rates: dict[int, float] = {}
+    """Many processes at once beside one, in turn; each writes as many events as there are in all."""
+    rates: dict[int, list[float]] = {1: [], WRITERS: []}
     longest = 0.0
-    for writers in (1, WRITERS):
-        each = 1600 // writers
-        ready, waits = context.Barrier(writers + 1), context.Queue()
-        path = folder / f"writers-{writers}.jsonl"
-        processes = [context.Process(target=write_much, args=(path, ready, each, waits)) for _ in range(writers)]
-        for process in processes:
-            process.start()
-        ready.wait()
-        start = time.perf_counter()
-        worst = max(waits.get() for _ in processes)
-        rates[writers] = each * writers / (time.perf_counter() - start)
-        longest = max(longest, worst)
-        for process in processes:
-            process.join()
-        if not verify(path).ok:
-            raise AssertionError(f"{writers} writers broke the chain")
+    for number in range(WRITER_ROUNDS):
+        for writers, found in rates.items():
+            rate, worst = write_together(folder / f"writers-{number}-{writers}.jsonl", writers)
+            found.append(rate)
+            longest = max(longest, worst)
     return {
-        "writers_1_per_s": rates[1],
-        f"writers_{WRITERS}_per_s": rates[WRITERS],
-        f"writers_{WRITERS}_rate_to_1": rates[WRITERS] / rates[1],
+        "writers_1_per_s": statistics.median(rates[1]),
+        f"writers_{WRITERS}_per_s": statistics.median(rates[WRITERS]),
+        f"writers_{WRITERS}_rate_to_1": ratio(rates[WRITERS], rates[1]),
         f"writers_{WRITERS}_longest_wait_s": longest,
     }
 
 
-def write_log(path: Path, events: int, subjects: int) -> int:
-    """A log as it would be after ``events`` appends, without waiting for the disk at each; its size."""
-    clock = iter(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(milliseconds=step) for step in range(events))
-    composer = Composer(actor=lambda: ACTOR, correlation="c", source="devpod-provider-aci", now=lambda: next(clock))
-    tail = Tail(0, layout.GENESIS, 0, 0)
-    with path.open("wb") as file:
-        for number in range(events):
-            subject = f"ws-{number // len(LIFE) % subjects:04d}"
-            line, _, tail = composer.line(composer.draft(subject, LIFE[number % len(LIFE)]), tail)
-            file.write(line)
-    path.chmod(0o600)
-    return tail.end
+def write_together(path: Path, writers: int) -> tuple[float, float]:
+    """Appends in a second of some processes together, and the longest that one of them took."""
+    context = multiprocessing.get_context("fork")
+    each = 1600 // writers
+    ready, waits = context.Barrier(writers + 1), context.Queue()
+    processes = [context.Process(target=write_much, args=(path, ready, each, waits)) for _ in range(writers)]
+    for process in processes:
+        process.start()
+    ready.wait()
+    start = time.perf_counter()
+    worst = max(waits.get() for _ in processes)
+    rate = each * writers / (time.perf_counter() - start)
+    for process in processes:
+        process.join()
+    if not verify(path).ok:
+        raise AssertionError(f"{writers} writers broke the chain")
+    return rate, worst
 
 
 def bench_read(folder: Path, events: int) -> Figures:
@@ -181,68 +154,76 @@ def bench_read(folder: Path, events: int) -> Figures:
 
 
 def bench_fold(folder: Path, events: int) -> Figures:
-    """Folding one workspace with a long history, beside ``eventsourcing`` replaying the same history.
+    """Folding a log to states on one processor, beside ``eventsourcing`` replaying the same history.
 
-    The two take turns, because the machine's speed changes: the ratios are medians of the rounds' own.
+    Once it is the history of one workspace, which is what the library has as one aggregate, and once that of a
+    thousand. All take turns, because the machine's speed changes: the ratios are medians of the rounds' own.
     """
-    path = folder / "fold.jsonl"
-    write_log(path, events, 1)
-    new_log(path).states()
+    one, many = folder / "fold.jsonl", folder / "read.jsonl"
+    write_log(one, events, 1)
     kept = events // LIBRARY_SHARE
+    contestants: dict[str, Callable[[], object]] = {
+        "fold": lambda: new_log(one).states(verified=False, jobs=1),
+        "fold_verified": lambda: new_log(one).states(verified=True, jobs=1),
+        "fold_many": lambda: new_log(many).states(verified=False, jobs=1),
+        "fold_many_verified": lambda: new_log(many).states(verified=True, jobs=1),
+        "replay_verified": lambda: exhaust(new_log(one).replay(verified=True)),
+        "cores_fold_verified": lambda: new_log(many).states(verified=True),
+        "cores_fold": lambda: new_log(many).states(verified=False),
+    }
     try:
         library = library_replay(folder, kept)
     except ImportError:
         library = None
-    folded, verified, replayed, basis = [], [], [], []
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    basis: list[float] = []
     for _ in range(FOLD_ROUNDS):
-        folded.append(seconds(lambda: new_log(path).states(verified=False)) / events)
-        verified.append(seconds(lambda: new_log(path).states(verified=True)) / events)
-        replayed.append(seconds(lambda: exhaust(new_log(path).replay(verified=True))) / events)
         if library:
             basis.append(seconds(library) / kept)
+        for name, work in contestants.items():
+            times[name].append(seconds(work) / events)
     figures = {
         "fold_events": events,
-        "fold_history_per_s": 1 / statistics.median(folded),
-        "fold_verified_per_s": 1 / statistics.median(verified),
+        "fold_history_per_s": 1 / statistics.median(times["fold"]),
+        "fold_verified_per_s": 1 / statistics.median(times["fold_verified"]),
+        "fold_many_per_s": 1 / statistics.median(times["fold_many"]),
+        "fold_many_verified_per_s": 1 / statistics.median(times["fold_many_verified"]),
+        "cores": processors(),
+        "cores_fold_rate_to_1": ratio(times["fold_many"], times["cores_fold"]),
+        "cores_fold_verified_rate_to_1": ratio(times["fold_many_verified"], times["cores_fold_verified"]),
     }
     if not library:
         return figures
     return figures | {
+        "eventsourcing_events": kept,
         "eventsourcing_replay_per_s": 1 / statistics.median(basis),
-        "replay_verified_to_eventsourcing": ratio(basis, replayed),
-        "fold_to_eventsourcing": ratio(basis, folded),
-        "fold_verified_to_eventsourcing": ratio(basis, verified),
+        "replay_verified_to_eventsourcing": ratio(basis, times["replay_verified"]),
+        "fold_to_eventsourcing": ratio(basis, times["fold"]),
+        "fold_verified_to_eventsourcing": ratio(basis, times["fold_verified"]),
+        "fold_many_to_eventsourcing": ratio(basis, times["fold_many"]),
+        "fold_many_verified_to_eventsourcing": ratio(basis, times["fold_many_verified"]),
     }
 
 
-def library_replay(folder: Path, events: int) -> Callable[[], object]:
-    """``eventsourcing`` rebuilding one aggregate from a SQLite file that holds the same events as our log.
+def bench_memory(folder: Path, events: int) -> Figures:
+    """The most memory that a process needs to fold a log with its chain verified, and one that is shorter."""
+    short = folder / "short.jsonl"
+    write_log(short, events // SHORT, SUBJECTS)
+    return {
+        "memory_short_mib": peak_memory(short),
+        "memory_long_mib": peak_memory(folder / "read.jsonl"),
+    }
 
-    Each of its events carries what ours does: the event's data, who did it, and the call. Raises ImportError.
-    """
-    from eventsourcing.application import Application
-    from eventsourcing.domain import Aggregate, event
 
-    class Workspace(Aggregate):
-        @event("Opened")
-        def __init__(self) -> None:
-            self.state = "absent"
-
-        @event("Happened")
-        def happened(self, kind: str, data: dict[str, object], actor: dict[str, str], correlation: str) -> None:
-            self.state = kind
-
-    settings = {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(folder / "library.sqlite")}
-    application: Application[UUID] = Application(env=settings)
-    workspace = Workspace()
-    actor = msgspec.to_builtins(ACTOR)
-    for number in range(events):
-        happened = LIFE[number % len(LIFE)]
-        workspace.happened(type(happened).__name__, msgspec.to_builtins(happened), actor, "c")
-        if number % 50 == 0:
-            application.save(workspace)
-    application.save(workspace)
-    return lambda: application.repository.get(workspace.id)
+def peak_memory(path: Path) -> float:
+    """MiB that a process had in memory at most while it folded a log."""
+    code = (
+        "import resource, sys; from pathlib import Path; from eventlog import Actor, EventLog\n"
+        "EventLog(Path(sys.argv[1]), actor=lambda: Actor('a', 'b'), correlation='c').states(jobs=1)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=True, capture_output=True)
+    return int(done.stdout) / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def bench_recall(folder: Path) -> Figures:
@@ -325,13 +306,23 @@ MEANINGS = {
     "replay_verified_per_s": ("events replayed, chain verified", "1/s"),
     "records_verified_per_s": ("whole records read, chain verified", "1/s"),
     "verify_per_s": ("events of a verify", "1/s"),
-    "fold_events": ("events in the log that is folded", ""),
-    "fold_history_per_s": ("events folded to a state", "1/s"),
-    "fold_verified_per_s": ("events folded to a state, chain verified", "1/s"),
+    "fold_events": ("events in the logs that are folded", ""),
+    "fold_history_per_s": ("events folded to the state of one workspace", "1/s"),
+    "fold_verified_per_s": ("the same, chain verified", "1/s"),
+    "fold_many_per_s": (f"events folded to the states of {SUBJECTS} workspaces", "1/s"),
+    "fold_many_verified_per_s": ("the same, chain verified", "1/s"),
+    "cores": ("processors", ""),
+    "cores_fold_rate_to_1": ("rate of such a fold on all of them to that on one", "x"),
+    "cores_fold_verified_rate_to_1": ("the same, chain verified", "x"),
+    "eventsourcing_events": ("events of that history that eventsourcing replays", ""),
     "eventsourcing_replay_per_s": ("events replayed by eventsourcing, SQLite file", "1/s"),
-    "replay_verified_to_eventsourcing": ("verified replay to that", "x"),
-    "fold_to_eventsourcing": ("fold to that", "x"),
-    "fold_verified_to_eventsourcing": ("verified fold to that", "x"),
+    "replay_verified_to_eventsourcing": ("replay of every event, chain verified, to that", "x"),
+    "fold_to_eventsourcing": ("fold of one workspace to that", "x"),
+    "fold_verified_to_eventsourcing": ("the same, chain verified", "x"),
+    "fold_many_to_eventsourcing": (f"fold of {SUBJECTS} workspaces to that", "x"),
+    "fold_many_verified_to_eventsourcing": ("the same, chain verified", "x"),
+    "memory_short_mib": (f"most memory of a verified fold of a log {SHORT} times shorter", "MiB"),
+    "memory_long_mib": ("most memory of a verified fold of the long log", "MiB"),
     "recall_rebuild_s": ("reading the whole log for a lost snapshot", "s"),
     "recall_empty_us": ("one workspace's state from an empty log", "us"),
     "recall_long_us": ("one workspace's state from the long log", "us"),
@@ -353,6 +344,7 @@ def main() -> Figures:
             **bench_writers(folder),
             **bench_read(folder, events),
             **bench_recall(folder),
+            **bench_memory(folder, events),
             **bench_segments(folder, min(events, 100_000)),
             **bench_fold(folder, events),
         }
