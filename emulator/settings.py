@@ -98,6 +98,10 @@ class Exec(_Section):
     credential_lifetime: float = 60.0
     separate_port: bool = True
     blocked: Literal["", "refused", "silent"] = ""
+    size: tuple[int, int] | None = None
+    start_delay: float = 0.0
+    lose_early: bool = False
+    ended: Literal["close", "text", "hang"] = "close"
     # Framing
     greeting: bool = True
     text_frames: bool = False

@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from adapters.tunnel import memorytext, shelltext
-from adapters.tunnel.explain import CutShortError, closed_early, no_answer, no_place, quoted
+from adapters.tunnel.explain import closed_early, no_answer, no_place, quoted
 from adapters.tunnel.helperfile import Helper
 from adapters.tunnel.spec import ExecOpener, OnEvent, Tuning
 from adapters.tunnel.websocket import Channel, ChannelClosedError
 from statemachine.errors import TunnelError
-
-__all__ = ["CutShortError", "Ready", "dial"]
 
 # A report from the field says that input messages were cut at about fifty characters: lines are that careful,
 # the upload only if its first attempt arrived damaged.
 LINE_MESSAGE: Final = 48
 UPLOAD_MESSAGE: Final = 512
 HEARD_MOST: Final = 65536
-RETYPE_AFTER: Final = 2.5
+RETYPE_AFTER: Final = 2.0
 UPLOAD_STALL: Final = 5.0
 BAD_MOST: Final = 4
 """Uploads that arrived damaged; one is enough to make messages short, so more of them have another reason."""
@@ -79,20 +77,22 @@ class _Conversation:
 
     def _ask(self, lines: list[bytes], answers: list[bytes]) -> bytes:
         """Type lines and wait for one of the answers."""
-        began = time.monotonic()
         seconds = self._tuning.shell
+        deadline = time.monotonic() + seconds
         self._typed += lines
         for line in lines:
             self._channel.send(line, LINE_MESSAGE)
-        if not self._answered:  # some shells throw away what is typed while they start
+        while not self._answered:  # some shells, and some front ends, throw away what comes while they start
             try:
-                return self._expect(answers, began + min(RETYPE_AFTER, seconds))
+                return self._expect(answers, min(time.monotonic() + RETYPE_AFTER, deadline))
             except TimeoutError:
+                if time.monotonic() >= deadline:
+                    break
                 self._on_event("the shell has not answered; typing the line again")
                 for line in (b"\n", *lines):
                     self._channel.send(line, LINE_MESSAGE)
         try:
-            return self._expect(answers, began + seconds)
+            return self._expect(answers, deadline)
         except TimeoutError:
             self._give_up(f"did not answer in {seconds:g} s")
 

@@ -45,6 +45,10 @@ class CutShortError(ExecRefusedError):
     """The connection broke before the helper spoke: worth another try."""
 
 
+class SilentError(NoShellError):
+    """A session in which nothing at all was said: the container may have ended, which another exec call would tell."""
+
+
 def quoted(heard: bytes) -> str:
     """The end of what a terminal printed, safe to show: one line, no control characters."""
     text = heard.decode("utf-8", "replace")
@@ -74,8 +78,9 @@ def closed_early(closed: ChannelClosedError, text: str, *, started: bool) -> Tun
 
 def no_answer(what: str, text: str) -> NoShellError:
     """The session stays open and says nothing of use; ``what`` completes "/bin/sh …"."""
-    printed = f"it printed: {text}" if text else "it printed nothing"
-    return NoShellError(f"/bin/sh {what}; {printed}", remedy=_SHELL_SILENT)
+    if text:
+        return NoShellError(f"/bin/sh {what}; it printed: {text}", remedy=_SHELL_SILENT)
+    return SilentError(f"/bin/sh {what}; it printed nothing", remedy=_SHELL_SILENT)
 
 
 def no_place(tried: Sequence[tuple[str, str]]) -> NoPlaceError:

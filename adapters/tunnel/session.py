@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from adapters.tunnel.bootstrap import CutShortError, Ready, dial
+from adapters.tunnel.bootstrap import Ready, dial
+from adapters.tunnel.explain import CutShortError, SilentError
 from adapters.tunnel.helperfile import Helper
 from adapters.tunnel.link import ForgottenError, Link
 from adapters.tunnel.loop import Loop
@@ -36,6 +37,7 @@ TICK: Final = 0.1
 SETTLE: Final = 0.7
 BYE_SECONDS: Final = 1.0
 FIRST_CUTS: Final = 8
+ONCE_MORE: Final = 1.0
 CROWDED_SECONDS: Final = 30.0
 CONFLICT: Final = 409
 # Once there was a session, these may pass: a cap still counts the broken one, a network comes back.
@@ -162,6 +164,9 @@ class Session:
     def _may_begin_again(self, problem: ProviderError) -> bool:
         """Whether the first dial of all is worth another: what stands is to be told at once."""
         if isinstance(problem, CutShortError):
+            return True
+        if isinstance(problem, SilentError):
+            self._patience = ONCE_MORE  # enough to ask Azure once more: if the container has ended, that will tell
             return True
         # One session too many: another command may end soon, or a dead holder's session be noticed.
         self._patience = min(self._tuning.resume, CROWDED_SECONDS)

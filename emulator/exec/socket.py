@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import re
 
@@ -14,6 +15,7 @@ from emulator.exec.argv import split_command
 from emulator.exec.pump import Pump
 from emulator.exec.sessions import Ticket
 from emulator.exec.terminal import Terminal
+from emulator.settings import Exec
 
 _PATHS = {
     "Exec_WebSocket": re.compile(r"/execstream/sessionId/(?P<id>[^/]+)|/exec/caas-[0-9a-f]+/(?P<bridge>bridge-[^/]+)"),
@@ -80,12 +82,13 @@ async def _admit(call: Call, ws: web.WebSocketResponse) -> Ticket | None:
 async def _session(call: Call, ws: web.WebSocketResponse, ticket: Ticket) -> None:
     options, emulator, container = ticket.options, call.emulator, ticket.container
     if not container.alive:
-        call.entry.code = "1011"
-        await ws.close(code=1011, message=b"container is not running")
+        await _refuse(call, ws, ticket)
         return
+    await _wait_for_start(ws, options)
     try:
         argv = split_command(options.argv, ticket.command)
-        process = await container.exec(argv, ticket.size)
+        rows, columns = options.size or ticket.size
+        process = await container.exec(argv, (rows, columns))
     except SpawnError as problem:
         text = f"OCI runtime exec failed: exec failed: unable to start container process: {problem}\r\n"
         await ws.send_bytes(text.encode())
@@ -94,6 +97,31 @@ async def _session(call: Call, ws: web.WebSocketResponse, ticket: Ticket) -> Non
     await _pump(call, ws, ticket, process)
     call.entry.code = call.entry.code or str(ws.close_code or "")
     emulator.sessions.open.pop(ticket.id, None)
+
+
+async def _refuse(call: Call, ws: web.WebSocketResponse, ticket: Ticket) -> None:
+    """The container has ended, and nobody can say how Azure's front end tells."""
+    if ticket.options.ended == "hang":
+        while not ws.closed:
+            await ws.receive()
+        return
+    if ticket.options.ended == "text":
+        await ws.send_bytes(b"OCI runtime exec failed: exec failed: cannot exec in a stopped container: unknown\r\n")
+        await _finish(call, ws, ticket)
+        return
+    call.entry.code = "1011"
+    await ws.close(code=1011, message=b"container is not running")
+
+
+async def _wait_for_start(ws: web.WebSocketResponse, options: Exec) -> None:
+    """A front end that takes its time; what it is sent meanwhile waits, or is lost."""
+    if not options.lose_early:
+        await asyncio.sleep(options.start_delay)
+        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(options.start_delay):
+            while not ws.closed:
+                await ws.receive()
 
 
 async def _pump(call: Call, ws: web.WebSocketResponse, ticket: Ticket, process: Process) -> None:

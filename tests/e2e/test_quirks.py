@@ -70,6 +70,9 @@ VARIANTS = {
             "isolation": "process",
         }
     ),
+    "slow and narrow": Variant(
+        {"exec": {"start_delay": 2.2, "lose_early": True, "size": [1, 3], "orphan": True, "text_frames": True}}
+    ),
     "short messages": Variant({"exec": {"truncate_input": 50, "swallow_eom": True}}),
     "lost answers": Variant({"timings": {"window": 0.5, "provision": 0.5}}, LOST),
     "loud words": Variant(
@@ -185,6 +188,29 @@ def test_a_group_that_was_stopped_elsewhere_says_so_to_a_command(aci: Running) -
         assert user.status() == "Stopped"
         user.ok("start")
         assert user.shell("echo hi").stdout == b"hi\n"
+
+
+ENDED = {"close": "has ended", "text": "has ended", "hang": "does not run any more"}
+
+
+SLOW = pytest.mark.skipif(not os.environ.get("ACI_SLOW_TESTS"), reason="half a minute; ACI_SLOW_TESTS=1 runs it")
+
+
+@pytest.mark.parametrize("how", [pytest.param(how, marks=SLOW if how == "hang" else ()) for how in ENDED])
+def test_a_session_into_a_container_that_has_ended(aci: Running, how: str) -> None:
+    with somebody(aci, MACHINE_ID=f"ended-{how}", ACI_RESTART_POLICY="Never") as user:
+        user.ok("create")
+        aci.control.world.kill(the_group(aci))
+        aci.control.exec_options(ended=how)
+        try:
+            answer = user.shell("echo hi")
+        finally:
+            aci.control.exec_options(ended="close")
+        said = answer.stderr.decode()
+        assert answer.returncode in (90, 67), said
+        assert ENDED[how] in said
+        assert "devpod up" in said
+        assert len(said.splitlines()) == 1
 
 
 def test_a_container_that_restarts_under_a_holder_takes_the_next_command(aci: Running) -> None:
