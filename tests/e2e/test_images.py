@@ -155,6 +155,20 @@ def test_exact_in(lives: dict[str, Future[None]], name: str) -> None:
     lives[name].result(120)
 
 
+@pytest.mark.parametrize("size", [(0, 0), (1, 3), (500, 2000)])
+def test_line_editors_in_terminals_of_any_size(aci: Running, lives: object, size: tuple[int, int]) -> None:
+    del lives  # they have ended: what follows changes the terminals of all
+    aci.control.exec_options(size=size)
+    azure = Azure(aci)
+    try:
+        for name in ("alpine", "loud-bash", "banner-zsh"):
+            data = os.urandom(50_000)
+            assert Inside(azure, name, KINDS[name]).run(EXACT, data) == (7, data, data)
+    finally:
+        aci.control.exec_options(size=None)
+        azure.close()
+
+
 # What a person sees, through ``command``.
 
 
