@@ -188,3 +188,14 @@ def verify_bytes(path: Path, data: bytes) -> Verdict:
 def seal(body: bytes) -> bytes:
     digest = hashlib.sha256(body + b"}").hexdigest()
     return b'%b,"hash":"%b"}\n' % (body, digest.encode())
+
+
+def test_a_well_chained_line_must_begin_like_one(path: Path, log: EventLog) -> None:
+    log.append("ws", Exited())
+    line = path.read_bytes()
+    other = line.replace(b'"specversion":"1.0"', b'"specversion":"1.1"')
+    body = other[: other.rindex(b',"hash":"')]
+    path.write_bytes(
+        line + layout.seal(body.decode().replace("0" * 64, verify(path).head).replace('"seq":1', '"seq":2'))[0]
+    )
+    assert (verify(path).ok, verify(path).line) == (False, 2)
