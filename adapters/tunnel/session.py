@@ -34,6 +34,8 @@ INTRUDER: Final = (
     "See that no process in the container writes to its terminals; stopping and starting the workspace ends them all."
 )
 TICK: Final = 0.1
+ASLEEP: Final = 5.0
+"""Seconds by which the time of day gets ahead of the other clock when a computer has slept."""
 SETTLE: Final = 0.7
 BYE_SECONDS: Final = 1.0
 FIRST_CUTS: Final = 8
@@ -42,6 +44,8 @@ CROWDED_SECONDS: Final = 30.0
 CONFLICT: Final = 409
 # Once there was a session, these may pass: a cap still counts the broken one, a network comes back.
 _PASSING: Final = (ExecRefusedError, TunnelUnreachableError, NoShellError)
+
+time_of_day: Final = time.time
 
 
 class Session:
@@ -75,6 +79,7 @@ class Session:
         self._attempt = self._cuts = 0
         self._patience = tuning.resume
         self._over = False
+        self._ahead = time_of_day() - time.monotonic()
         self._loop.after(TICK, self._tick)
 
     def start(self) -> None:
@@ -272,6 +277,11 @@ class Session:
         if self._over:
             return
         self._loop.after(TICK, self._tick)
+        ahead, self._ahead = self._ahead, time_of_day() - time.monotonic()
+        if self._channel is not None and self._ahead - ahead > ASLEEP:
+            # Who was away for so long finds a connection that others have given up: rather a new one than a wait.
+            self._break(f"the computer slept for {self._ahead - ahead:.0f} s")
+            return
         try:
             self.link.tick(time.monotonic())
         except TimeoutError:
