@@ -40,6 +40,15 @@ class Terminal:
             assert self._read(), self.seen
         return self.seen
 
+    def interrupt(self) -> str:
+        """Press Ctrl-C until the program ends: Python misses one that comes as it begins to read."""
+        while self.process.poll() is None:
+            with suppress(OSError):
+                self.type("\x03")
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(2)
+        return self.end()
+
     def end(self) -> str:
         """Everything printed, when the program has ended."""
         while self._read():

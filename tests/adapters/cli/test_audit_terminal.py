@@ -116,10 +116,13 @@ def test_replay_step_by_step(story: Story) -> None:
 
 
 def test_replay_step_ends_with_the_end_of_input_and_with_an_interrupt(story: Story) -> None:
-    for key, status in (("\x04", 0), ("\x03", 130)):
+    def no_more(terminal: Terminal) -> str:
+        terminal.type("\x04")
+        return terminal.end()
+
+    for leave, status in ((no_more, 0), (Terminal.interrupt, 130)):
         with on_terminal([*PROGRAM, "replay", "ml", "--step"], environment(story), ROOT) as terminal:
             asked(terminal, 1)
-            terminal.type(key)
-            text = terminal.end()
+            text = leave(terminal)
         assert terminal.process.returncode == status
         assert "Traceback" not in text

@@ -195,16 +195,19 @@ def asking(log: Path, *words: str) -> AbstractContextManager[Terminal]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "gone"), [("y\r", True), ("n\r", False), ("\r", False), ("\x03", False), ("\x04", False)]
+    ("answer", "gone"), [("y\r", True), ("n\r", False), ("\r", False), ("\x04", False), (None, False)]
 )
-def test_a_person_is_asked(log: Path, answer: str, gone: bool) -> None:
+def test_a_person_is_asked(log: Path, answer: str | None, gone: bool) -> None:
     before = dict(stored(log))
     with asking(log, "--before", "2026-01-03") as terminal:
         terminal.until("Go on? [y/N]")
         assert "48 events would expire" in terminal.seen
         assert dict(stored(log)).items() >= before.items()
-        terminal.type(answer)
-        terminal.end()
+        if answer is None:
+            terminal.interrupt()
+        else:
+            terminal.type(answer)
+            terminal.end()
         assert terminal.process.returncode == (0 if gone else 130)
     assert ("48 events expired" in terminal.seen) is gone
     assert "Traceback" not in terminal.seen
