@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from adapters.azure.fault import Fault, Kind
 from adapters.azure.observed import bounded
+from adapters.azure.verdict import GIVE_UP
 from statemachine.errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -17,6 +18,7 @@ from statemachine.errors import (
     NameRefusedError,
     NotRegisteredError,
     ProviderError,
+    ProvisioningError,
     QuotaError,
     RefusedError,
     ThrottledError,
@@ -122,6 +124,15 @@ def error_for(fault: Fault, doing: str, host: str, secrets: tuple[Secret, ...] =
     )
 
 
+def failed_later(fault: Fault, doing: str) -> AzureError:
+    """For an operation that was accepted and failed, where it has an ``error`` object: that has no status."""
+    row = _row(fault.meaning, 0)
+    kind, remedy = (row.error, row.remedy) if row else (ProvisioningError, GIVE_UP)
+    said = bounded(fault.message, MESSAGE_LIMIT)
+    text = f"Azure could not {doing}" + ("" if said else ": it gave no reason")
+    return kind(text, code=fault.code or fault.meaning, azure_message=said, remedy=remedy)
+
+
 def network_error(fault: Fault, doing: str, host: str) -> ProviderError:
     """For a request that got no answer, or none of use."""
     name = fault.host or host
@@ -162,5 +173,6 @@ def _network_reason(text: str) -> str:
 
 
 def _row(code: str, status: int) -> Row | None:
+    """The row for a code; without a status, whatever status it wants."""
     wanted = code.rstrip(".").lower()
-    return next((row for row in CODES if row.code.lower() == wanted and row.status in (0, status)), None)
+    return next((row for row in CODES if row.code.lower() == wanted and (not status or row.status in (0, status))), None)

@@ -65,8 +65,7 @@ def of_events(events: Iterable[ContainerEvent], doing: str) -> AzureError | None
         for sign in SIGNS:
             fits = sign.name.search(event.name) and sign.message.search(event.message)
             if fits and event.type != "Normal" and event.count >= sign.repeats:
-                said = bounded(f"{event.name.rstrip('.')}: {event.message}", 400)
-                text = f"Azure could not {doing}: {sign.text}"
+                said, text = bounded(event.message, 400), f"Azure could not {doing}: {sign.text}"
                 return sign.error(text, code=event.name.rstrip("."), azure_message=said, remedy=sign.remedy)
     return None
 

@@ -7,6 +7,7 @@ the reason of a failure.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ from typing import Final
 
 from adapters.azure import verdict
 from adapters.azure.budget import left
+from adapters.azure.errors import failed_later
+from adapters.azure.fault import answered
 from adapters.azure.observed import Observed, observe, read_events
 from adapters.azure.order import REQUEST_TAG
 from adapters.azure.session import Answer, Session
 from statemachine.errors import (
+    AzureError,
     DeadlineError,
     GroupMissingError,
     ProviderError,
@@ -59,6 +63,16 @@ def look(session: Session, ref: GroupRef) -> Look:
 
 def wait(session: Session, ref: GroupRef, doing: str, judge: Judge, *, accepted: Answer | None = None) -> Look:
     """Look until ``judge`` is content. Raises DeadlineError, and what ``judge`` raises."""
+    try:
+        return _wait(session, ref, doing, judge, accepted)
+    except AzureError as error:
+        # What fails later has no answer of its own: support begins with the request that was accepted.
+        if accepted and not error.request_id:
+            error.request_id = accepted.request_id
+        raise
+
+
+def _wait(session: Session, ref: GroupRef, doing: str, judge: Judge, accepted: Answer | None) -> Look:
     settings = session.settings
     begun = time.monotonic()
     interval = settings.poll_interval
@@ -177,10 +191,9 @@ def raise_if_failed(operation: Answer | None, doing: str) -> None:
     events = read_events(properties.get("events") or []) if isinstance(properties, dict) else ()
     if reason := verdict.of_events(events, doing):
         raise reason
+    if isinstance(body.get("error"), dict):
+        raise failed_later(answered(0, {}, json.dumps(body)), doing)
     said = "; ".join(f"{event.name}: {event.message}" for event in events[-2:])
-    error = body.get("error")
-    if isinstance(error, dict):
-        said = f"{error.get('code', '')}: {error.get('message', '')}"
     raise ProvisioningError(f"Azure could not {doing}: {said or 'it gave no reason'}", remedy=verdict.GIVE_UP)
 
 

@@ -72,10 +72,14 @@ def test_a_container_that_keeps_crashing(line, ref: GroupRef, order: Order) -> N
 )
 def test_a_deployment_that_fails_later(line, ref: GroupRef, order: Order, fault: dict[str, str], error: type) -> None:
     one = line()
+    mark = one.control.mark()
     one.control.set_fault("ContainerGroups_Provision", stage="provision", **fault)
     with pytest.raises(error) as caught:
         one.groups.create(order(ref))
     assert fault.get("message", "not available") in str(caught.value)
+    # Nothing answered with the failure itself: support begins with the PUT, which was accepted.
+    (put,) = [asked for asked in one.control.requests(PUT, mark) if asked["status"] == 201]
+    assert caught.value.request_id.endswith(put["request_id"])
     assert one.groups.look(ref).presence is Presence.FAILED
     one.groups.delete(ref)
 

@@ -48,6 +48,14 @@ def test_telling_events(happened: ContainerEvent, error: type[AzureError] | None
         assert happened.message in str(reason)
 
 
+def test_the_code_is_said_once() -> None:
+    """The log keeps code and message beside each other."""
+    reason = of_events([event("InsufficientCapacity.", "no room")], "create it")
+    assert reason is not None
+    assert (reason.code, reason.azure_message) == ("InsufficientCapacity", "no room")
+    assert str(reason).count("InsufficientCapacity") == 1
+
+
 def test_the_newest_telling_event_counts() -> None:
     events = [event("FailedMount", "old", last="1"), event("BackOff", "Back-off pulling image", last="2")]
     assert isinstance(of_events(events, "create it"), ImageError)
@@ -104,7 +112,15 @@ def test_operations_that_have_not_failed(body: Any) -> None:
             "no",
         ),
         ({"properties": {"events": [{"name": "New", "message": "word"}]}}, ProvisioningError, "New: word"),
-        ({"error": {"code": "C", "message": "m"}}, ProvisioningError, "C: m"),
+        ({"error": {"code": "C", "message": "m"}}, ProvisioningError, r"create it: m \(C\)"),
+        ({"error": {"code": "InaccessibleImage", "message": "m"}}, ImageError, r"create it: m \(InaccessibleImage\)"),
+        ({"error": {"code": "ServiceUnavailable", "message": "m"}}, CapacityError, "m"),
+        (
+            {"error": {"code": "DeploymentFailed", "details": [{"code": "QuotaExceeded", "message": "m"}]}},
+            QuotaError,
+            r"m \(QuotaExceeded\)",
+        ),
+        ({"error": {}}, ProvisioningError, "no reason"),
         ({"properties": {"events": None}}, ProvisioningError, "no reason"),
         ({"properties": 3}, ProvisioningError, "no reason"),
     ],
