@@ -124,6 +124,8 @@ class AzureError(ProviderError):
         self.http_status = http_status
         self.request_id = request_id
         self.azure_message = azure_message
+        self.attempts = 1
+        """How often the request was sent before this was raised."""
 
     def __str__(self) -> str:
         facts = [

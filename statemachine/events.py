@@ -68,6 +68,8 @@ class Failure(Fact, frozen=True, gc=False, omit_defaults=True):
     http_status: int = 0
     request_id: str = ""
     exit_status: int = 0
+    attempts: int = 1
+    """How often the request that failed was sent."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):

@@ -176,6 +176,7 @@ def failure_of(error: Exception) -> e.Failure:
         http_status=azure.http_status if azure else 0,
         request_id=azure.request_id if azure else "",
         exit_status=error.exit_status,
+        attempts=azure.attempts if azure else 1,
     )
 
 

@@ -175,4 +175,5 @@ def _network_reason(text: str) -> str:
 def _row(code: str, status: int) -> Row | None:
     """The row for a code; without a status, whatever status it wants."""
     wanted = code.rstrip(".").lower()
-    return next((row for row in CODES if row.code.lower() == wanted and (not status or row.status in (0, status))), None)
+    rows = (row for row in CODES if row.code.lower() == wanted)
+    return next((row for row in rows if not status or row.status in (0, status)), None)

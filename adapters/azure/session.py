@@ -138,9 +138,16 @@ class Session:
         extra: tuple[retry.Rule, ...] = (),
     ) -> T:
         """Run one SDK call, again while its failure may pass. Raises the ProviderError the failure stands for."""
+        attempts = 0
+
+        def once() -> T:
+            nonlocal attempts
+            attempts += 1
+            return action()
+
         try:
             with within(self.settings.retry_deadline):
-                return retry.repeat(action, self._fault, extra=extra, note=self.transport.note)
+                return retry.repeat(once, self._fault, extra=extra, note=self.transport.note)
         except ProviderError:
             raise
         except Exception as error:
@@ -152,7 +159,10 @@ class Session:
                 ) from error
             if fault.kind is Kind.OTHER and not isinstance(error, OSError):
                 raise
-            raise error_for(fault, doing, self.host, secrets) from error
+            found = error_for(fault, doing, self.host, secrets)
+            if isinstance(found, AzureError):
+                found.attempts = attempts
+            raise found from error
 
     def careful(
         self,

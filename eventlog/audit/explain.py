@@ -149,7 +149,7 @@ def _failed(
         http_status=failure.http_status,
         request_id=failure.request_id,
         cause=entry.cause if entry else f"{failure.code or failure.error} is not in the catalogue of known errors",
-        tried=_tried(mine, operations),
+        tried=" ".join(filter(None, (_repeated(failure), _tried(mine, operations)))),
         since=_since(record.seq, steps, operations),
         mended=_mended(record.seq, mine.verb if mine else "", operations),
         remedy=entry.remedy if entry else "Search for the code, and give Azure support the request id.",
@@ -177,6 +177,13 @@ def _observed(workspace: str, step: Step, operations: Sequence[Operation]) -> Ex
     )
 
 
+def _repeated(failure: e.Failure) -> str:
+    """What was done about it before it was called a failure."""
+    if failure.attempts < 2:
+        return ""
+    return f"The request was sent {failure.attempts} times before it was given up."
+
+
 def _tried(mine: Operation | None, operations: Sequence[Operation]) -> str:
     """The tries of the same verb that failed in a row, this one being the last."""
     if mine is None:
@@ -184,7 +191,7 @@ def _tried(mine: Operation | None, operations: Sequence[Operation]) -> str:
     same = [one for one in operations if one.verb == mine.verb and one.seq <= mine.seq]
     row: list[Operation] = []
     for one in reversed(same):
-        if one.outcome is not Ended.FAILED:
+        if not one.went_wrong:
             break
         row.append(one)
     if len(row) < 2:

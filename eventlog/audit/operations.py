@@ -52,6 +52,11 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{self.user}@{self.host}" + (f" ({self.azure})" if self.azure else "")
 
     @property
+    def went_wrong(self) -> bool:
+        """Whether it failed for a reason of ours or Azure's; a command that ran has a status of its own."""
+        return self.outcome is Ended.FAILED and bool(self.error)
+
+    @property
     def key(self) -> tuple[str, int]:
         """What no other operation has."""
         return self.writer, self.seq

@@ -90,8 +90,9 @@ def _failure(event: e.FailedOutcome, _before: Workspace) -> Words:
 
 
 def _failed(failure: e.Failure, prefix: str) -> Words:
+    times = f" (asked {failure.attempts} times)" if failure.attempts > 1 else ""
     return Words(
-        answered=f"{prefix}{why(failure)}",
+        answered=f"{prefix}{why(failure)}{times}",
         http_status=failure.http_status,
         code=failure.code,
         request_id=failure.request_id,

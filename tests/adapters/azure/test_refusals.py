@@ -119,6 +119,15 @@ def test_an_error_while_looking_after_an_error_is_not_the_reason_given(line, ref
     assert (caught.value.http_status, caught.value.azure_message) == (500, "tracking id 1")
 
 
+def test_how_often_it_was_asked_is_told(line, ref: GroupRef) -> None:
+    one = line(retry_deadline=1.5)
+    mark = one.control.mark()
+    one.control.set_fault("ContainerGroups_Stop", status=500, code="InternalServerError", message="no", count=None)
+    with pytest.raises(AzureError) as caught:
+        one.groups.stop(ref)
+    assert caught.value.attempts == one.calls("ContainerGroups_Stop", mark) > 1
+
+
 def test_the_quota_and_the_image_as_the_emulator_sees_them(line, ref: GroupRef, order: Order) -> None:
     one = line()
     one.control.change("limits", standard_cores=1)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from eventlog.audit.explain import Explanation, explain, nothing_failed
 from eventlog.audit.operations import operations
+from eventlog.audit.story import told
 from eventlog.audit.walk import walk
 from statemachine import events as e
+from statemachine.fold import empty
 from statemachine.states import State
 from tests.eventlog.audit.story import BOB, OWNER, Story, refused
 
@@ -54,6 +57,14 @@ def test_attempts_in_a_row_are_counted(story: Story) -> None:
         "attempt 3 in a row since 2026-11-16 09:00:00 UTC, which ended in InaccessibleImage, ServiceUnavailable."
         in paragraph(story)
     )
+
+
+def test_requests_that_were_repeated_are_told(story: Story) -> None:
+    failure = msgspec.structs.replace(NO_IMAGE, attempts=3)
+    text = paragraph(story.fails_to_create("shop", failure).wait(minutes=5).fails_to_create("shop", failure))
+    assert "The request was sent 3 times before it was given up. It was attempt 2 in a row since" in text
+    answered = told(e.CreateFailed(failure=failure), empty("shop")).answered
+    assert answered == "InaccessibleImage: no image (asked 3 times)"
 
 
 def test_a_success_in_between_starts_the_count_again(story: Story) -> None:
