@@ -12,8 +12,12 @@ import msgspec
 
 from eventlog.audit.replay import facts_of, up_to
 from eventlog.audit.story import told
+from eventlog.audit.times import is_time
 from eventlog.audit.walk import Step
 from statemachine.fold import Workspace, empty
+
+_LIKE_A_TIME: Final = re.compile(r"\d{4}-\d\d|\d\d:\d\d")
+"""What is told that it is none, rather than looked for as a workspace."""
 
 NOISE: Final = frozenset({"CommandOpened", "CommandClosed"})
 """Types that say little about why two lives went different ways, and are many."""
@@ -66,7 +70,7 @@ def read_point(text: str, workspace: str | None) -> tuple[str, str]:
     name, at, place = text.partition("@")
     if at:
         return name or workspace or _missing(text), place
-    if re.fullmatch(r"\d+", text) or (workspace and re.match(r"\d{4}-\d\d|\d\d:\d\d|\d+[a-z]+$|now$|today$", text)):
+    if re.fullmatch(r"\d+", text) or (workspace and (_LIKE_A_TIME.match(text) or is_time(text))):
         return workspace or _missing(text), text
     return text, ""
 

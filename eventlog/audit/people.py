@@ -11,7 +11,6 @@ import msgspec
 from eventlog.audit.cost import Bill, Line, together
 from eventlog.audit.operations import Operation
 from eventlog.audit.stream import Stream
-from eventlog.history import Ended
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +24,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     verbs: Mapping[str, int]
     """How often they asked for what."""
     failures: int
+    """Not those of commands that ran and ended with a status of their own."""
     last: datetime
     cost: Line
     """Of what they started."""
@@ -53,7 +53,7 @@ class People:
         found.last = max(found.last, one.time)
         found.verbs[one.verb] += 1
         found.streams.add(one.stream)
-        found.failures += one.outcome is Ended.FAILED
+        found.failures += one.went_wrong
 
     def all(self, names: Mapping[Stream, str], costs: Bill | None = None) -> tuple[Person, ...]:
         """Everybody, by name; ``costs`` by actor add what each one's workspaces cost."""

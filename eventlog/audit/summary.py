@@ -156,13 +156,12 @@ class _Seen:
     def _done(self, one: Operation) -> None:
         if one.time >= self._until:
             return
-        went_wrong = one.outcome is Ended.FAILED and bool(one.error)
         self.recent.setdefault(one.stream, deque(maxlen=REMEMBERED)).append(one)
         if self._query.since is None or one.time >= self._query.since:
             self.active.add(one.stream)
-            self.failed[one.stream] += went_wrong
+            self.failed[one.stream] += one.went_wrong
         if self._within.wants(one):
-            if went_wrong:
+            if one.went_wrong:
                 self.failures.append(one)
             if one.outcome is not Ended.SEEN:
                 self.asked += 1

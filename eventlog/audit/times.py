@@ -48,6 +48,15 @@ def parse(text: str, now: datetime) -> Stretch:
     raise BadTimeError(text)
 
 
+def is_time(text: str) -> bool:
+    """Whether a text is a time expression."""
+    try:
+        parse(text, datetime.now(UTC))
+    except BadTimeError:
+        return False
+    return True
+
+
 def _word(text: str, now: datetime) -> Stretch | None:
     if text == "now":
         return Stretch(now, now)

@@ -78,6 +78,17 @@ def test_the_same_log_makes_the_same_page(story: Story) -> None:
     assert page_of(story) == page_of(story)
 
 
+def test_its_figures_agree(story: Story) -> None:
+    """A command that ended with a status of its own is nobody's failure."""
+    summary = summary_of(story)
+    assert {one.name: one.failures for one in summary.people} == {
+        "ada@contoso.example": 1,
+        "app:1f6c": 0,
+        "bob@contoso.example": 1,
+    }
+    assert sum(life.failures for life in summary.lives) == len(summary.failures) == 2
+
+
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[2J\x00]]>{{ 7*7 }}"
 
 

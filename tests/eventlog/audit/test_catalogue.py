@@ -41,6 +41,17 @@ DOCUMENTED = [
     "InternalServerError",
     "TooManyRequests",
     "OperationNotAllowed",
+    "NoRegisteredProviderFound",
+    "InvalidOsType",
+    "ResourceRequestsNotSpecified",
+    "InvalidContainerGroupUpdate",
+    "InsufficientCapacity",
+    # Names of events, and a container's state, under which a deployment fails later.
+    "FailedMount",
+    "Failed",
+    "BackOff",
+    "Killing",
+    "CrashLoopBackOff",
 ]
 """What Container Instances and ARM are known to answer."""
 

@@ -104,6 +104,9 @@ def test_what_is_known_in_the_end(story: Story) -> None:
         ("@12", "shop", ("shop", "12")),
         ("2026-11-16T10:00", "shop", ("shop", "2026-11-16T10:00")),
         ("2h", "shop", ("shop", "2h")),
+        ("1.5h ago", "shop", ("shop", "1.5h ago")),
+        ("yesterday", "shop", ("shop", "yesterday")),
+        ("2026-99-99", "shop", ("shop", "2026-99-99")),
         ("api", "shop", ("api", "")),
     ],
 )
