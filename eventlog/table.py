@@ -20,11 +20,16 @@ _MARK: Final = "…"
 
 
 def table(rows: Iterable[Row], *, width: int | None, zone: tzinfo | None = None) -> str:
-    """Aligned columns with a heading; ``width`` (None: no limit) shortens the last one, ``zone`` None means local."""
-    cells = [HEADINGS, *(_cells(row, zone) for row in rows)]
-    widths = [max(columns(line[i]) for line in cells) for i in range(len(HEADINGS) - 1)]
-    used = sum(widths) + len(GAP) * len(widths)
-    room = None if width is None else max(LEAST, width - used)
+    """Aligned columns with a heading; ``zone`` None means local.
+
+    ``width`` (None: no limit) shortens the last column; where that is not enough, who somebody is in Azure is left out.
+    """
+    found = list(rows)
+    cells = [HEADINGS, *(_cells(row, zone) for row in found)]
+    if width is not None and sum(_widths(cells)) + LEAST > width:
+        cells = [HEADINGS, *(_cells(row, zone, azure=False) for row in found)]
+    widths = _widths(cells)
+    room = None if width is None else max(LEAST, width - sum(widths))
     return "\n".join(_line(line, widths, room) for line in cells)
 
 
@@ -48,9 +53,14 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else " " if sign.isspace() else "�" for sign in text)
 
 
+def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
+    """Of every column but the last, with the gap behind it."""
+    return [max(columns(line[i]) for line in cells) + len(GAP) for i in range(len(HEADINGS) - 1)]
+
+
 def _line(cells: Sequence[str], widths: Sequence[int], room: int | None) -> str:
     padded = [cell + " " * (width - columns(cell)) for cell, width in zip(cells, widths, strict=False)]
-    return GAP.join([*padded, _shortened(cells[-1], room)]).rstrip()
+    return "".join([*padded, _shortened(cells[-1], room)]).rstrip()
 
 
 def _shortened(text: str, room: int | None) -> str:
@@ -61,15 +71,14 @@ def _shortened(text: str, room: int | None) -> str:
     return text + _MARK
 
 
-def _cells(row: Row, zone: tzinfo | None) -> tuple[str, ...]:
-    who = f"{row.actor.user}@{row.actor.host}"
-    azure = f" ({row.actor.azure})" if row.actor.azure else ""
+def _cells(row: Row, zone: tzinfo | None, *, azure: bool = True) -> tuple[str, ...]:
+    who = f"{row.actor.user}@{row.actor.host}" + (f" ({row.actor.azure})" if azure and row.actor.azure else "")
     return tuple(
         printable(text)
         for text in (
             row.time.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
             row.subject,
-            who + azure,
+            who,
             row.verb,
             duration(row.seconds),
             row.outcome,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from adapters.cli.audit_prices import chosen_prices, footnotes, price_options
 
 if TYPE_CHECKING:
     from decimal import Decimal
+
+    from rich.console import RenderableType
+    from rich.text import Text
 
     from eventlog.audit.cost import Bill, Line
     from eventlog.audit.meter import Stretch
@@ -82,20 +86,38 @@ def _dimensions(by: str) -> tuple[str, ...]:
 
 
 def _print(found: Bill, dimensions: tuple[str, ...]) -> None:
-    from adapters.cli.audit_tables import display, table, words
+    from adapters.cli.audit_tables import display, filled, words
     from eventlog.audit.stream import Stream, labels
 
     numbers = ("HOURS", "vCPU h", "GB h", found.total.currency, "IN DOUBT")
-    made = table((*(part.upper() for part in dimensions), *numbers), right=numbers)
+    headings = (*(part.upper() for part in dimensions), *numbers)
     names = labels(Stream(line.writer, line.workspace) for line in found.lines)
+    rows = []
     for line in found.lines:
         cells = {part: getattr(line, part) for part in dimensions}
         if "workspace" in cells and "writer" not in cells:
             cells["workspace"] = names[Stream(line.writer, line.workspace)]
-        made.add_row(*(words(cell) for cell in cells.values()), *_numbers(line))
-    made.add_section()
-    made.add_row("total", *[""] * (len(dimensions) - 1), *_numbers(found.total), style="bold")
+        rows.append([words(cell) for cell in (*cells.values(), *_numbers(line))])
+    total = [words(cell, "bold") for cell in ("total", *[""] * (len(dimensions) - 1), *_numbers(found.total))]
+    made = filled(headings, [*rows, total], right=numbers)
+    if made is None:
+        display(*_entries([*rows, total], found.total.currency))
+        return
+    made.rows[-2].end_section = True
     display(made)
+
+
+def _entries(rows: Iterable[list[Text]], currency: str) -> Iterator[RenderableType]:
+    """Whose it is, and its sums below, where a table would be torn apart."""
+    from rich.text import Text
+
+    from adapters.cli.audit_tables import indented
+
+    units = ("hours", "vCPU h", "GB h", currency, "in doubt")
+    for row in rows:
+        names, sums = row[: -len(units)], row[-len(units) :]
+        yield Text("  ").join(name for name in names if name.plain)
+        yield indented(Text(", ".join(f"{one} {unit}" for one, unit in zip(sums, units, strict=True) if one.plain)))
 
 
 def _note(text: str, *, err: bool) -> None:

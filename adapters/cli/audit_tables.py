@@ -12,6 +12,7 @@ from typing import Final, Literal, TextIO
 
 import click
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -95,6 +96,42 @@ def table(headings: Sequence[str], *, right: Iterable[str] = ()) -> Table:
             overflow="fold",
         )
     return made
+
+
+def filled(
+    headings: Sequence[str], rows: Sequence[Sequence[Text]], *, right: Iterable[str] = (), least: int = 24
+) -> Table | None:
+    """A table with its rows; None where the terminal is too narrow for it.
+
+    Only the widest column is ever wrapped, and keeps ``least`` columns and its longest word.
+    """
+    made = table(headings, right=right)
+    cells = [[Text(heading), *(row[at] for row in rows)] for at, heading in enumerate(headings)]
+    widths = [max(cell.cell_len for cell in column) for column in cells]
+    widest = max(range(len(widths)), key=lambda at: (not made.columns[at].no_wrap, widths[at]))
+    word = max((cell_len(word) for cell in cells[widest] for word in cell.plain.split()), default=0)
+    gaps = 3 * (len(headings) - 1)
+    if sum(widths) - widths[widest] + min(widths[widest], max(least, word)) + gaps > columns():
+        return None
+    for at, column in enumerate(made.columns):
+        column.no_wrap = at != widest
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def blocks(headings: Sequence[str], rows: Iterable[Sequence[Text]]) -> list[RenderableType]:
+    """The same where a table has no room: a line for each cell that holds something, an empty one between rows."""
+    parts: list[RenderableType] = []
+    for row in rows:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        for heading, cell in zip(headings, row, strict=True):
+            if cell.plain:
+                grid.add_row(Text(heading, "bold"), cell)
+        parts += [grid, ""]
+    return parts[:-1]
 
 
 def words(text: str, style: str | None = None) -> Text:

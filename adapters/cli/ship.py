@@ -202,7 +202,7 @@ def _print_json(columns: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
 
 
 def _print_table(columns: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
-    from adapters.cli.audit_tables import display, table, words
+    from adapters.cli.audit_tables import blocks, display, filled, words
 
     found = list(rows)
     numbers = [
@@ -210,10 +210,9 @@ def _print_table(columns: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
         for at, name in enumerate(columns)
         if found and all(isinstance(row[at], int | float | None) for row in found)
     ]
-    made = table(columns, right=numbers)
-    for row in found:
-        made.add_row(*(words(_cell(value), "") for value in row))
-    display(made)
+    cells = [[words(_cell(value), "") for value in row] for row in found]
+    made = filled(columns, cells, right=numbers)
+    display(*(blocks(columns, cells) if made is None else [made]))
 
 
 def _cell(value: Any) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapters.cli.main import run
+from eventlog import Actor
 from tests.adapters.cli.terminal import Terminal, on_terminal
 from tests.eventlog.audit.story import Story, week
 
@@ -67,6 +68,27 @@ def test_eighty_columns_are_enough(story: Story, piped: Piped, verb: list[str]) 
     # What is said is said whole: no word of the wide form is missing, none is cut in two.
     wide = [line for line in piped(verb).splitlines() if not is_heading(line)]
     assert set(words_of("\n".join(wide))) - {"total"} <= set(words_of(text))
+
+
+SERVICE = Actor("ci", "runner-7", "app:11111111-0000-4000-8000-e41a7c0de003")
+"""A service principal, whose name is longer than any person's."""
+
+
+@pytest.mark.parametrize(
+    ("verb", "whole"),
+    [
+        (["history"], ["ci@runner-7", "create"]),
+        (["audit", "cost", "--by", "day,workspace,actor"], [SERVICE.azure, "2026-11-16", "total", " USD"]),
+        (["audit", "cost", "--by", "workspace"], ["WORKSPACE", "HOURS", "\nshop "]),
+        (["audit", "sql", "FROM events LIMIT 1"], ["type            CreateRequested", "0" * 64]),
+        (["audit", "sql", "SELECT type, seq FROM events LIMIT 1"], ["type              seq"]),
+    ],
+    ids=lambda value: " ".join(value[:2]),
+)
+def test_long_names_are_not_torn(tmp_path: Path, verb: list[str], whole: list[str]) -> None:
+    text = ESCAPE.sub("", shown(Story(tmp_path / "events.jsonl").call(SERVICE).says("x").creates("shop"), verb))
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert [words for words in whole if words not in text] == []
 
 
 @pytest.fixture
