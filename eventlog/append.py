@@ -23,7 +23,6 @@ from eventlog.roll import end_of, roll
 from eventlog.tail import Tail, read_tail
 from eventlog.turn import STAYS_OPEN, Turn
 from statemachine.errors import LogError
-from statemachine.events import Event
 from statemachine.ports import Recorded
 
 Check = Callable[[int, Tail, str, int], None]
@@ -45,12 +44,12 @@ class Appender:
         self._segment = segment
         self.rolled = False
         """Whether an append sealed a segment since somebody last cared."""
-        self._remembered: tuple[int, Tail] | None = None
+        self._last: Tail | None = None
+        """The end of the log behind what we wrote last, in the file that was open then."""
+        self._opened = 0
         self._broken = ""
 
-    def append(
-        self, subject: str, event: Event | Callable[[Tail], Event], expected: int | None, check: Check
-    ) -> tuple[Recorded, Tail]:
+    def append(self, draft: Draft | Make, expected: int | None, check: Check) -> tuple[Recorded, Tail]:
         """Write one event if the subject is as expected; what was recorded, and the end of the log behind it.
 
         An event that says something about the log is made in our turn, from its end. Raises LogError,
@@ -58,15 +57,6 @@ class Appender:
         """
         if self._broken:
             raise LogError(self._broken, remedy="Check the disk, then start the command again.")
-        draft: Draft | Make
-        if isinstance(event, Event):
-            draft = self._composer.draft(subject, event)
-        else:
-            made = event
-
-            def draft(tail: Tail) -> Draft:
-                return self._composer.draft(subject, made(tail))
-
         try:
             return self._in_turn(draft, expected, check)
         except FileNotFoundError:
@@ -83,7 +73,9 @@ class Appender:
         try:
             self._disk.make_folder(self._path.parent)
             with self._turn as turn:
-                self._end(turn.fd, turn.status)
+                if turn.status.st_mode != _PRIVATE:
+                    self._protect(turn.fd, turn.status)
+                self._end(turn.fd)
         except OSError as error:
             raise self._explained(error) from error
 
@@ -99,22 +91,31 @@ class Appender:
     ) -> tuple[Recorded, Tail]:
         written = None
         with self._turn as turn:
-            tail = self._end(turn.fd, turn.status)
+            fd, status, tail = turn.fd, turn.status, self._last
+            if status.st_mode != _PRIVATE:
+                self._protect(fd, status)
+            # What we wrote last nobody takes back, nor anything before it: the same length is the same log.
+            if tail is None or tail.end != status.st_size or self._opened != turn.opened:
+                tail = self._end(fd)
             # At least one line in every file, however small a segment is to be.
-            if not (may_roll and tail.end and tail.end >= self._segment and self._roll(turn.fd, tail)):
+            if tail.end < self._segment or not (may_roll and tail.end and self._roll(fd, tail)):
                 made = draft if isinstance(draft, Draft) else draft(tail)
                 if expected is not None:
-                    check(turn.fd, tail, made.subject, expected)
-                written = self._write(turn.fd, tail, made)
+                    check(fd, tail, made.subject, expected)
+                written = self._write(fd, tail, made)
                 # Until the folder knows the file, nobody else's sync is worth anything.
                 if not tail.end or not STAYS_OPEN:
-                    self._sync_in_turn(turn.fd, tail)
+                    self._sync_in_turn(fd, tail)
                     return written
         if written is None:
             self.rolled = True
-            self._turn.forget()
+            turn.forget()
             return self._in_turn(draft, expected, check, may_roll=False)
-        self._sync(tail, written[1])
+        try:
+            self._disk.sync(turn.fd)
+        except BaseException as error:
+            self._not_synced(error, tail, written[1])
+            raise
         return written
 
     def _roll(self, fd: int, tail: Tail) -> bool:
@@ -122,18 +123,15 @@ class Appender:
         self._disk.sync(fd)
         return roll(self._disk, self._path, tail)
 
-    def _end(self, fd: int, status: os.stat_result) -> Tail:
+    def _protect(self, fd: int, status: os.stat_result) -> None:
+        """Take the rights of others off what should be a file of ours alone."""
+        if not stat.S_ISREG(status.st_mode):
+            raise not_a_file(self._path)
+        if not make_private(fd, status):
+            warn(f"{self._path} can be read or written by other users, and only its owner can change that")
+
+    def _end(self, fd: int) -> Tail:
         """The end of the log, once an unfinished line is out of the way."""
-        if status.st_mode != _PRIVATE:
-            if not stat.S_ISREG(status.st_mode):
-                raise not_a_file(self._path)
-            if not make_private(fd, status):
-                warn(f"{self._path} can be read or written by other users, and only its owner can change that")
-        if self._remembered is not None:
-            opened, tail = self._remembered
-            # What we wrote last nobody takes back, nor anything before it: the same length is the same log.
-            if status.st_size == tail.end and opened == self._turn.opened:
-                return tail
         tail = read_tail(self._disk, fd, self._path)
         if not tail.end:
             tail = end_of(self._disk, self._path, tail.size)
@@ -153,7 +151,7 @@ class Appender:
         except BaseException:
             self._take_back(fd, tail)
             raise
-        self._remembered = (self._turn.opened, after)
+        self._last, self._opened = after, self._turn.opened
         return recorded, after
 
     def _sync_in_turn(self, fd: int, tail: Tail) -> None:
@@ -167,32 +165,28 @@ class Appender:
             self._take_back(fd, tail)
             raise
 
-    def _sync(self, tail: Tail, after: Tail) -> None:
-        """Bring the line behind a tail to the disk, behind which others may have written by now."""
+    def _not_synced(self, error: BaseException, tail: Tail, after: Tail) -> None:
+        """The line behind a tail did not get to the disk, and others may have written behind it by now."""
         opened = self._turn.opened
-        try:
-            self._disk.sync(self._turn.fd)
-        except BaseException as error:
-            self._note(error)
-            with suppress(OSError, LogError), self._turn as turn:
-                if turn.opened == opened and turn.status.st_size == after.end:
-                    self._take_back(turn.fd, tail)
-                elif turn.opened == opened and isinstance(error, OSError):
-                    # Theirs follow ours and cannot be taken back. The system may have dropped our bytes and call
-                    # their syncs a success, so they are written once more, in place.
-                    self._disk.write_anew(turn.fd, tail.end, turn.status.st_size)
-            self._turn.forget()
-            raise
+        self._note(error)
+        with suppress(OSError, LogError), self._turn as turn:
+            if turn.opened == opened and turn.status.st_size == after.end:
+                self._take_back(turn.fd, tail)
+            elif turn.opened == opened and isinstance(error, OSError):
+                # Theirs follow ours and cannot be taken back. The system may have dropped our bytes and call
+                # their syncs a success, so they are written once more, in place.
+                self._disk.write_anew(turn.fd, tail.end, turn.status.st_size)
+        self._turn.forget()
 
     def _take_back(self, fd: int, tail: Tail) -> None:
         """Cut the line behind a tail; should that fail, the next append sets aside what is unfinished of it."""
-        self._remembered = None
+        self._last = None
         with suppress(OSError):
             self._disk.truncate(fd, tail.end)
 
     def _note(self, error: BaseException) -> None:
         """After a failed sync a second one of the same page may claim what is not so."""
-        self._remembered = None
+        self._last = None
         if isinstance(error, OSError):
             self._broken = (
                 f"the event log {self._path} could not be brought to the disk ({os.strerror(error.errno or 0)}),"

@@ -63,7 +63,11 @@ def encode(value: object) -> bytes:
     try:
         return _encoder.encode(value)
     except UnicodeEncodeError as error:
-        raise TypeError(f"text that is not Unicode cannot be written to the event log: {error.reason}") from error
+        raise _no_text(error) from error
+
+
+def _no_text(error: UnicodeEncodeError) -> TypeError:
+    return TypeError(f"text that is not Unicode cannot be written to the event log: {error.reason}")
 
 
 def encode_event(event: Event) -> bytes:
@@ -71,11 +75,14 @@ def encode_event(event: Event) -> bytes:
 
     Raises TypeError when a field holds something else than its type says.
     """
-    data = encode(event)
+    kind = type(event)
     try:
-        _decoder(type(event)).decode(data)
+        data = _encoder.encode(event)
+        (_decoders.get(kind) or _decoder(kind)).decode(data)
+    except UnicodeEncodeError as error:
+        raise _no_text(error) from error
     except msgspec.MsgspecError as error:
-        raise TypeError(f"{type(event).__name__} would not read back from the event log: {error}") from error
+        raise TypeError(f"{kind.__name__} would not read back from the event log: {error}") from error
     return data
 
 
@@ -131,6 +138,10 @@ def timestamp(moment: datetime) -> str:
     return text if moment.microsecond else f"{text[:19]}.000000Z"
 
 
+_ONE: Final = 1 << 48
+_MASK: Final = _ONE - 1
+
+
 class Ids:
     """UUIDs of version 7 (RFC 9562): the time, random bits of this process, and a random number counted up."""
 
@@ -139,9 +150,11 @@ class Ids:
     def __init__(self, entropy: bytes) -> None:
         random = int.from_bytes(entropy, "big")
         self._process = f"-7{random >> 62 & 0xFFF:03x}-{0x8000 | random >> 48 & 0x3FFF:04x}-"
-        self._first = random & 0xFFFF_FFFF_FFFF
+        self._first = random & _MASK
 
     def make(self, moment: datetime, number: int) -> str:
         """The id for a number that nothing else in the same log has."""
-        time = f"{int(moment.timestamp() * 1000):012x}"
-        return f"{time[:8]}-{time[8:]}{self._process}{self._first + number & 0xFFFF_FFFF_FFFF:012x}"
+        # Twice as fast as to format numbers with leading zeros: a one in front of them keeps them.
+        time = hex(_ONE | int(moment.timestamp() * 1000))
+        count = hex(_ONE | self._first + number & _MASK)
+        return f"{time[3:11]}-{time[11:]}{self._process}{count[3:]}"

@@ -66,13 +66,11 @@ class Disk:
                 data += more
             return data
 
-    def write(self, fd: int, data: bytes | memoryview) -> int:
-        """Write what the system takes in one call; returns how much that was."""
-        return os.write(fd, data)
+    write = staticmethod(os.write)
+    """Write what the system takes in one call; returns how much that was."""
 
-    def sync(self, fd: int) -> None:
-        """Return when the file's bytes and its length are on the disk."""
-        _sync(fd)
+    sync = staticmethod(_sync)
+    """Return when the file's bytes and its length are on the disk."""
 
     def truncate(self, fd: int, size: int) -> None:
         """Cut the file."""

@@ -36,10 +36,10 @@ _ENDS_AT: Final = _PREV_AT - len(_PREV)
 MIN_LINE: Final = len(START) - _PREV_AT + len(_PREV)
 
 
-def seal(body: str) -> tuple[bytes, str]:
-    """The finished line, newline included, and its hash, from all that comes before ``,"hash":``."""
-    digest = sha256(f"{body}}}".encode()).hexdigest()
-    return f'{body},"hash":"{digest}"}}\n'.encode(), digest
+def seal(body: bytes) -> tuple[bytes, str]:
+    """The finished line, newline included, and its hash, from the line as an object without the member ``hash``."""
+    digest = sha256(body).hexdigest()
+    return b'%b,"hash":"%b"}\n' % (body[:-1], digest.encode()), digest
 
 
 def follows(line: bytes, head: str) -> str:

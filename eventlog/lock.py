@@ -43,11 +43,13 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+    _EXCLUSIVE: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
+
     # The very calls portalocker makes here; importing portalocker takes longer than a whole `status` may.
     def try_lock(fd: int) -> bool:
         """Lock a file if nobody else has."""
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, _EXCLUSIVE)
         except BlockingIOError:
             return False
         return True

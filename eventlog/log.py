@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -38,9 +39,8 @@ LOOK_EVERY: Final = 100
 SOURCE: Final = "devpod-provider-aci"
 
 
-def utc_now() -> datetime:
-    """The time of day."""
-    return datetime.now(UTC)
+utc_now: Final[Callable[[], datetime]] = partial(datetime.now, UTC)
+"""The time of day."""
 
 
 _alive: Final[weakref.WeakSet[EventLog]] = weakref.WeakSet()
@@ -68,8 +68,8 @@ class EventLog:
         # Two names of one file must lead to one lock.
         self.path: Final = Path(os.path.realpath(path))
         self._disk = disk or Disk()
-        composer = Composer(actor=actor, correlation=correlation, source=source, now=now)
-        self._appender = Appender(self.path, composer, disk=self._disk, patience=patience, segment=segment)
+        self._composer = Composer(actor=actor, correlation=correlation, source=source, now=now)
+        self._appender = Appender(self.path, self._composer, disk=self._disk, patience=patience, segment=segment)
         self._known: dict[str, Known] = {}
         self._recalled: dict[str, tuple[Workspace, Place]] = {}
         self._mutex = threading.Lock()
@@ -93,8 +93,9 @@ class EventLog:
         end of the log is not what was written, LogError when the disk refuses, TypeError for an event that
         holds a Secret or anything else that has no place in the log.
         """
+        draft = self._composer.draft(subject, event)
         with self._mutex:
-            recorded, after = self._appender.append(subject, event, expected, self._expect)
+            recorded, after = self._appender.append(draft, expected, self._expect)
             if expected is not None:
                 self._known[subject] = grown(
                     self._known[subject], (recorded,), Place(after.base, after.end, after.hash)
@@ -102,7 +103,7 @@ class EventLog:
         if self._appender.rolled:
             self._appender.rolled = False
             self._tidy()
-        elif subject != LOG_SUBJECT and recorded.seq >= self._look_at:
+        elif recorded.seq >= self._look_at and subject != LOG_SUBJECT:
             self._look_at = recorded.seq + LOOK_EVERY
             if is_due(self.path, recorded.seq):
                 self._seal_quietly()
@@ -111,7 +112,9 @@ class EventLog:
     def note(self, make: Callable[[Tail], Event]) -> Recorded:
         """Append an event of the log's own, made from the end of the log it will follow. Raises as ``append``."""
         with self._mutex:
-            recorded, _ = self._appender.append(LOG_SUBJECT, make, None, self._expect)
+            recorded, _ = self._appender.append(
+                lambda tail: self._composer.draft(LOG_SUBJECT, make(tail)), None, self._expect
+            )
         return recorded
 
     def _seal_quietly(self) -> None:

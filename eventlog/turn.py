@@ -47,10 +47,13 @@ class Turn:
                     self._open()
                 if _LOCKS_THE_LOG and not try_lock(self.fd):
                     wait_for(self.fd, self._path, self._patience)
-                status = _status(self._path)
-                if status is not None and status.st_ino == self._inode and status.st_dev == self._device:
-                    self.status = status
-                    return self
+                try:
+                    # A Path would cost as much as the call.
+                    self.status = status = os.stat(self._path)  # noqa: PTH116
+                    if status.st_ino == self._inode and status.st_dev == self._device:
+                        return self
+                except FileNotFoundError:
+                    pass
                 # Moved away or deleted, perhaps while we waited: only the file with the name counts.
                 self.forget()
         except BaseException:
@@ -84,10 +87,3 @@ class Turn:
         for fd in fds:
             if fd >= 0:
                 os.close(fd)
-
-
-def _status(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)  # noqa: PTH116  # a Path costs as much as the call, and every append makes it
-    except FileNotFoundError:
-        return None

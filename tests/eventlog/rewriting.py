@@ -20,6 +20,6 @@ def rehash(lines: list[bytes], start: int, *, first: int = 1) -> bytes:
         record = msgspec.json.decode(lines[index])
         record["seq"], record["prev"] = index + first, head
         del record["hash"]
-        line, head = layout.seal(msgspec.json.encode(record)[:-1].decode())
+        line, head = layout.seal(msgspec.json.encode(record))
         made.append(line)
     return b"".join(made)

@@ -165,6 +165,16 @@ def test_times_are_utc_with_microseconds(moment: datetime) -> None:
     assert datetime.fromisoformat(text) == moment
 
 
+@pytest.mark.parametrize("microsecond", [0, 5, 120_000])
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(0)), timezone(timedelta(hours=2))], ids=str)
+def test_a_line_has_its_time_in_utc_with_microseconds(
+    path: Path, make: Callable[..., EventLog], zone: timezone, microsecond: int
+) -> None:
+    moment = datetime(2026, 1, 1, 9, 30, 0, microsecond, UTC)
+    make(now=lambda: moment.astimezone(zone)).append("ws", Created())
+    assert f'"time":"2026-01-01T09:30:00.{microsecond:06d}Z","type"'.encode() in path.read_bytes()
+
+
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         timestamp(datetime(2026, 1, 1))  # noqa: DTZ001  # the mistake under test

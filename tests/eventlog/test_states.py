@@ -73,7 +73,7 @@ def written(path: Path, found: list[Line], tail: bytes = b"") -> Path:
         named = {name: line[name] for name in line if name in ("type", "subject")}
         rest = {"seq": seq, "schema": line["schema"], "source": "s", "actor": {"user": "u", "host": "h"}}
         whole = begin | named | rest | {"correlation": "c"} | line | {"prev": head}
-        sealed, head = layout.seal(msgspec.json.encode(whole)[:-1].decode())
+        sealed, head = layout.seal(msgspec.json.encode(whole))
         out.append(sealed)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"".join(out) + tail)

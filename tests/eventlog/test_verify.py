@@ -194,8 +194,7 @@ def test_a_well_chained_line_must_begin_like_one(path: Path, log: EventLog) -> N
     log.append("ws", Exited())
     line = path.read_bytes()
     other = line.replace(b'"specversion":"1.0"', b'"specversion":"1.1"')
-    body = other[: other.rindex(b',"hash":"')]
-    path.write_bytes(
-        line + layout.seal(body.decode().replace("0" * 64, verify(path).head).replace('"seq":1', '"seq":2'))[0]
-    )
+    body = other[: other.rindex(b',"hash":"')] + b"}"
+    head = verify(path).head.encode()
+    path.write_bytes(line + layout.seal(body.replace(b"0" * 64, head).replace(b'"seq":1', b'"seq":2'))[0])
     assert (verify(path).ok, verify(path).line) == (False, 2)
