@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 _DEBUG_LEVELS: Final = frozenset({"debug", "trace"})
+_STREAMS: Final = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+
+
+def fill_closed_streams() -> None:
+    """Put /dev/null in the place of standard streams that the caller closed; before any other file is opened.
+
+    The next file would get the number: a command's output would go into the event log.
+    """
+    for number, (name, mode) in enumerate(_STREAMS):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003  # the call's own signature
+            setattr(sys, name, os.fdopen(number, mode))
 
 
 def debugging(environ: Mapping[str, str]) -> bool:
@@ -21,8 +36,8 @@ def say(text: str) -> None:
     """One line for the person who waits."""
     try:
         print(text, file=sys.stderr, flush=True)
-    except BrokenPipeError:
-        # Nobody listens any more; the work goes on and its record is in the log.
+    except OSError:
+        # Nobody listens any more, or the disk is full; the work goes on and its record is in the log.
         return
 
 

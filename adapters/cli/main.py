@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from adapters.cli.console import debugging, say
+from adapters.cli.console import debugging, fill_closed_streams, say
 from adapters.cli.lazy import LazyGroup
 from statemachine.errors import InternalError, ProviderError, one_line
 
@@ -53,6 +53,7 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the console script; never returns."""
+    fill_closed_streams()
     sys.exit(run(sys.argv[1:]))
 
 

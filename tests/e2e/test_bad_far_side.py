@@ -151,6 +151,22 @@ def test_no_such_user(aci: Running) -> None:
         rmtree(home, ignore_errors=True)
 
 
+@pytest.mark.parametrize("idle", ["10m", "0"])
+def test_a_caller_with_closed_streams(machine: Provider, idle: str) -> None:
+    log = machine.log.read_bytes()
+    for closed, out, err in ((">&-", b"", b"err\n"), ("2>&-", b"out\n", b""), ("<&- >&- 2>&-", b"", b"")):
+        answer = subprocess.run(
+            ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *PROGRAM, "command"],
+            env=machine.env | {"COMMAND": "cat; echo out; echo err >&2; exit 5", "ACI_TUNNEL_IDLE": idle},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        assert (answer.returncode, answer.stdout, answer.stderr) == (5, out, err)
+    machine.ok("verify")
+    assert machine.log.read_bytes().startswith(log)
+
+
 # Azure refuses
 
 
