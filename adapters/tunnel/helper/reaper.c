@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guard.h"
 #include "util.h"
 
 enum { PATIENCE_MS = 2000 };
@@ -65,9 +66,14 @@ static bool signal_all(pid_t leader, int number) {
     return any;
 }
 
-void reaper_condemn(pid_t leader) {
+bool reaper_pursues(pid_t leader) {
     for (struct condemned *item = condemned; item != NULL; item = item->next)
-        if (item->leader == leader) return;
+        if (item->leader == leader) return true;
+    return false;
+}
+
+void reaper_condemn(pid_t leader) {
+    if (reaper_pursues(leader)) return;
     bool any = signal_all(leader, SIGHUP);
     signal_all(leader, SIGCONT);
     if (!any) return;
@@ -86,6 +92,7 @@ bool reaper_tick(void) {
             item->due = now + PATIENCE_MS;
             if (!any || ++item->stage == 3) {
                 *link = item->next;
+                guard_ended(item->leader);
                 free(item);
                 continue;
             }

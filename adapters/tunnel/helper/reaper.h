@@ -8,6 +8,8 @@
 /* Hang up on a command's process group and session now, terminate what is left after two seconds,
    kill what is left after four. What left the session on purpose (daemons) is spared. */
 void reaper_condemn(pid_t leader);
+/* Whether there may still be something left of it. */
+bool reaper_pursues(pid_t leader);
 /* To be called now and then; true while something is still to be done. */
 bool reaper_tick(void);
 

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "handover.h"
 #include "link.h"
 #include "reaper.h"
@@ -80,9 +81,11 @@ static void collect_children(void) {
     int status;
     pid_t pid;
     while (read(child_ended[0], bytes, sizeof bytes) > 0) continue;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         for (struct session *session = session_list(); session != NULL; session = session->next)
             if (stream_child_ended(session, pid, status)) break;
+        if (!reaper_pursues(pid)) guard_ended(pid);
+    }
 }
 
 static void serve(const struct watch *watch, short events) {
@@ -145,6 +148,7 @@ static void prepare(void) {
     struct sigaction action = {.sa_handler = on_child, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
     static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) signal(ignored[i], SIG_IGN);
+    guard_start();
     if (pipe2(child_ended, O_CLOEXEC | O_NONBLOCK) != 0) _exit(71);
     for (int i = 0; i < 2; i++) {
         int low = child_ended[i];

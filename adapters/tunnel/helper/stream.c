@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guard.h"
 #include "reaper.h"
 #include "util.h"
 
@@ -77,6 +78,7 @@ static void start(struct stream *stream) {
         return;
     }
     stream->pid = child.pid;
+    guard_began(child.pid);
     stream->in = child.in;
     stream->out.fd = child.out;
     stream->err.fd = child.err;

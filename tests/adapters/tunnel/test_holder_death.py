@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,24 @@ def test_a_break_of_the_line_is_no_death(held, gone, tmp_path):
     assert not gone(running.pid, 0.5)
     os.kill(running.pid, signal.SIGKILL)
     running.thread.join(10)
+
+
+def server_of(pid):
+    """The helper's server: who started the command."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_server_that_is_killed_in_the_container_takes_what_runs_with_it(held, gone, tmp_path):
+    holder = held()
+    holder(f"sleep 300 >/dev/null 2>&1 & echo $! >{tmp_path}/left")
+    left = int((tmp_path / "left").read_text())
+    running = Running(holder, tmp_path / "pid")
+    os.kill(server_of(running.pid), signal.SIGKILL)
+    running.thread.join(20)
+    assert running.problem is not None
+    assert gone(running.pid, 10)
+    os.kill(left, signal.SIGKILL)  # it is there: what a command that has ended left running stays
+    assert holder("echo next").out == b"next\n"
 
 
 def test_the_owner_is_the_same_for_every_holder_of_a_socket_and_no_other(tmp_path):
