@@ -35,6 +35,7 @@ MESSAGE_MOST: Final = 16384
 MESSAGE_SMALL: Final = 512
 MESSAGE_SAFE: Final = 48
 STRIKES_MOST: Final = 5
+STUCK_MOST: Final = 3
 EARLY_MOST: Final = 8192  # bytes that may go out before the channel is known to be clean
 ACK_BYTES: Final = 256 * 1024
 ACK_PACKETS: Final = 64
@@ -63,6 +64,8 @@ class Learned:
     armour: Armour = Armour.RAW
     strikes: int = 0  # channels that brought what cannot be understood, since the last packet that came through
     unfinished: int = 0  # channels in a row that ended before the ends had agreed
+    stuck_at: int | None = None  # the packet that came first, and did not arrive, when a channel ended
+    stuck: int = 0  # channels in a row that ended at that one
 
 
 class Link:
@@ -170,13 +173,24 @@ class Link:
         if malformed:
             learned.strikes += 1
             learned.armour = Armour.BASE64
-        if not self._up:
+        if self._up:
+            self._note_where_it_ended()
+        else:
             learned.unfinished += 1
             # The first long message may have been the one too long, even if nobody said so.
             if self._attached and (too_long or learned.unfinished % 2 == 0):
                 learned.pad = MESSAGE_SMALL if learned.pad > MESSAGE_SMALL else MESSAGE_SAFE
         self._sender = None
         self._up = False
+
+    def _note_where_it_ended(self) -> None:
+        """Some ends leave a session at certain bytes (docker's detach keys are two): do not say those again."""
+        learned = self.learned
+        first = self._kept[0][0] if self._kept else None
+        learned.stuck = learned.stuck + 1 if first == learned.stuck_at and first is not None else 1
+        learned.stuck_at = first
+        if learned.stuck >= STUCK_MOST:
+            learned.armour = Armour.BASE64
 
     @property
     def hopeless(self) -> bool:

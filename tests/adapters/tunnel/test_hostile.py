@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,25 @@ def test_damage_that_begins_later_is_noticed_and_survived(endpoint, captured):
     assert outcome.out == data
     assert outcome.err == data
     assert len(hits) == 2
+
+
+def test_bytes_that_end_the_session_are_sent_in_another_way(endpoint, captured):
+    """As docker's detach keys do: in no probe, because a session that looks for them would end there and then."""
+    server = endpoint()
+    keys = b"\x10\x11"
+
+    def detach(piece):
+        if keys not in piece:
+            return piece
+        server.drop_all()
+        return piece[: piece.index(keys)]
+
+    server.behaviour.input = detach
+    data = (os.urandom(50_000) + keys) * 4
+    outcome, events = trial(server, captured, data=data, tuning=replace(BRISK, resume=60))
+    assert (outcome.status, outcome.out, outcome.err) == (3, data, data)
+    assert "armour BASE64" in " ".join(events)
+    assert server.sessions < 15
 
 
 def test_a_banner_and_a_greeting_are_no_obstacle(endpoint, captured):
