@@ -22,6 +22,8 @@ START_SECONDS: Final = 20.0
 ATTEMPTS: Final = 4
 STOP_SECONDS: Final = 10.0
 _PAUSE: Final = 0.02
+_TURN_MOST: Final = 1.0
+"""What one look counts for at most: a computer that stood still meanwhile has not been waiting."""
 
 
 Ended = Callable[[], str | None]
@@ -101,8 +103,10 @@ def _say_and_wait(sock: socket.socket, message: dict[str, Any]) -> None:
 def _connect(path: Path, spawn: Spawn, seconds: float) -> socket.socket:
     ended: Ended | None = None
     spawn_next = True
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    left, before = seconds, time.monotonic()
+    while left > 0:
+        now = time.monotonic()
+        left, before = left - min(now - before, _TURN_MOST), now
         met = local.meet(path, local.GREETING_SECONDS)
         if met is not None and met[1]:
             return met[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -199,6 +200,16 @@ def test_a_holder_that_left_its_place_to_one_that_died_is_started_again(short_fo
 
     with pytest.raises(KeyboardInterrupt):
         through._connect(path, spawn, 5)
+
+
+def test_a_computer_that_stood_still_has_not_waited_for_its_holder(short_folder, monkeypatch):
+    moments = itertools.count(step=40)
+    monkeypatch.setattr(through.time, "monotonic", lambda: float(next(moments)))
+    looks = []
+    monkeypatch.setattr(through.local, "meet", lambda *_: looks.append(1))
+    with pytest.raises(TunnelError, match="did not start in 5 s"):
+        through._connect(short_folder / "a.sock", lambda: lambda: None, 5)
+    assert len(looks) == 5
 
 
 STRANGER = """
