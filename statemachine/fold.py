@@ -162,5 +162,6 @@ def fold_on(workspace: Workspace, history: Iterable[Recorded]) -> Workspace:
 def _impossible(subject: str, state: State, recorded: Recorded) -> LogDamagedError:
     return LogDamagedError(
         f"event {recorded.seq} of the log says {recorded.type} for workspace {subject}, "
-        f"which cannot happen while it is {state}"
+        f"which cannot happen while it is {state}",
+        remedy="If a newer version of this program wrote to the log, install that one; else restore it from a copy.",
     )

@@ -36,6 +36,13 @@ def history(workspace: str | None, limit: int, as_json: bool) -> None:  # noqa: 
 
 @click.command()
 @click.option(
+    "--from",
+    "source",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Check this log instead of your own.",
+)
+@click.option(
     "--public-key",
     "keys",
     type=click.Path(exists=True, dir_okay=False),
@@ -47,13 +54,16 @@ def history(workspace: str | None, limit: int, as_json: bool) -> None:  # noqa: 
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder with segments that `audit archive` copied: what is not here any more is read from there.",
 )
-def verify(keys: tuple[str, ...], archive: Path | None) -> None:
+def verify(source: Path | None, keys: tuple[str, ...], archive: Path | None) -> None:
     """Check the event log's hash chain line by line."""
     from adapters.cli.expired import expired
     from eventlog import verify as check
-    from statemachine.errors import LogDamagedError
+    from statemachine.errors import LogDamagedError, LogError
 
-    path = log_path(os.environ)
+    path = source or log_path(os.environ)
+    if source is not None and not source.is_file():
+        # An empty log is whole, and so is one's own that nobody has begun; a name that is mistyped is not.
+        raise LogError(f"{source} is no file", remedy="Name the log's file; `audit writers` checks those of a folder.")
     if keys:
         from eventlog.sealing import read_trust, verify_signed
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eventlog import Record
 
 F = TypeVar("F", bound=Callable[..., Any])
+E = TypeVar("E", bound=Exception)
 
 _FROM: Final = "adapters.cli.audit_source.from"
 _WRITERS: Final = "adapters.cli.audit_source.writers"
@@ -26,6 +27,7 @@ _DAMAGE: Final = "adapters.cli.audit_source.damage"
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _CONTAINERS: Final = ("https", "http")
 _MOST_NAMED: Final = 4
+_VERIFY: Final = "`devpod-provider-aci verify"
 
 
 class Reader(Protocol):
@@ -57,9 +59,11 @@ def from_option(function: F) -> F:
             answer = function(*args, **kwargs)
         except (LogDamagedError, CallError) as error:
             # What could not be found may be behind the damage, and what makes no sense comes from it.
-            raise noted[0] if noted else error from None
+            raise _addressed(noted[0] if noted else error) from None
+        except LogError as error:
+            raise _addressed(error) from error
         if noted:
-            raise noted[0]
+            raise _addressed(noted[0])
         return answer
 
     made = click.option(
@@ -79,6 +83,15 @@ def from_option(function: F) -> F:
         callback=lambda ctx, _parameter, value: _remember(ctx, _FROM, value),
         help="Read this log instead of your own; or everybody's, from a container or a folder of copies.",
     )(made)
+
+
+def _addressed(error: E) -> E:
+    """The error with advice for whoever named a log: what is advised for one's own would lead astray."""
+    if isinstance(error, LogError) and chosen() is not None and not is_shared():
+        if "ACI_EVENT_LOG" in error.hint:
+            error.hint = "--from takes the file of an event log, a folder of copies, or the address of a container."
+        error.hint = error.hint.replace(f"{_VERIFY}`", f"{_VERIFY} --from {chosen()}`")
+    return error
 
 
 def chosen() -> str | None:

@@ -10,13 +10,14 @@ import msgspec
 from adapters.ship.merge import Mark, Merged, Writer
 from adapters.ship.store import Readable
 from eventlog import Record
+from eventlog.audit.stream import of_writer
 from statemachine.errors import LogDamagedError, LogError
 
 _decode = msgspec.json.Decoder(Record).decode
 
 
 class ShippedReader:
-    """The records of many logs in the order of time, each with its writer's name behind its ``source``.
+    """The records of many logs in the order of time, each with its writer (``stream.writer_of``).
 
     A damaged log ends before its first bad line; the others are read on. ``damage`` is what was found.
     """
@@ -41,8 +42,7 @@ class ShippedReader:
             raise none_there(self._store)
         try:
             for writer, line in merged.named():
-                record = _decode(line.raw)
-                yield msgspec.structs.replace(record, source=f"{record.source}/{writer}")
+                yield of_writer(_decode(line.raw), writer)
         except LogDamagedError as error:
             if str(error) not in map(str, self.damage):
                 self.damage.append(error)
@@ -53,8 +53,8 @@ class ShippedReader:
 def none_there(store: Readable) -> LogError:
     """The error for a place without logs, or without those that were asked for."""
     return LogError(
-        f"{store.name} holds no shipped log of a writer that was asked for",
-        remedy="Check the address and --writer; `audit writers --from …` lists those that are there.",
+        f"{store.name} holds no log that was shipped, or none of the writers that were asked for",
+        remedy="Check the address and --writer; of a log that was not shipped, name its file.",
     )
 
 

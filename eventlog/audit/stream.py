@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import msgspec
 
 from eventlog.record import Record
 
@@ -16,9 +18,18 @@ class Stream(NamedTuple):
     workspace: str
 
 
+_OF: Final = "\n"
+"""Stands between a record's own source, in which a version may say more of itself, and the log it is from."""
+
+
+def of_writer(record: Record, writer: str) -> Record:
+    """The record as one of many logs: what reads them says from which one it is."""
+    return msgspec.structs.replace(record, source=f"{record.source}{_OF}{writer}")
+
+
 def writer_of(record: Record) -> str:
-    """The log a record is from: what reads many of them puts its name behind the record's source."""
-    return record.source.partition("/")[2]
+    """The log a record is from, where many are read together; else empty."""
+    return record.source.rpartition(_OF)[2] if _OF in record.source else ""
 
 
 def stream_of(record: Record) -> Stream:

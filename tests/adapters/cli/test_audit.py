@@ -15,6 +15,7 @@ import pytest
 from adapters.cli.audit_group import AUDIT_VERBS
 from adapters.cli.main import run
 from statemachine.errors import LogDamagedError, LogError, UnsupportedError
+from tests.adapters.ship.logs import chained
 from tests.eventlog.audit.story import ADA, Story, week
 
 ROOT = Path(__file__).parents[3]
@@ -153,6 +154,31 @@ def test_what_is_no_log_is_one_line(
     found, out, err = call(*verb, "--from", str(other))
     assert (found, out, len(err.splitlines())) == (status, "", 1)
     assert str(other) in err
+    # What would help with one's own log is no advice about another.
+    assert "ACI_EVENT_LOG" not in err
+
+
+def test_another_log_that_was_changed_is_named_with_how_to_check_it(call: Call, tmp_path: Path) -> None:
+    other = Story(tmp_path / "other.jsonl").creates("elsewhere").path
+    assert call("verify", "--from", str(other))[0] == 0
+    other.write_bytes(other.read_bytes().replace(b'"ada"', b'"eve"', 1))
+    status, _, err = call("audit", "--from", str(other))
+    assert status == LogDamagedError.exit_status
+    assert f"`devpod-provider-aci verify --from {other}` says more" in err
+    assert call("verify", "--from", str(other))[0] == LogDamagedError.exit_status
+    assert call("verify")[0] == 0
+    status, _, err = call("verify", "--from", str(tmp_path / "none"))
+    assert (status, len(err.splitlines())) == (LogError.exit_status, 1)
+
+
+def test_what_a_newer_version_wrote_is_not_called_damage(call: Call, tmp_path: Path) -> None:
+    """Of a create of a newer shape nothing is known here, so what follows it makes no sense."""
+    newer = tmp_path / "newer.jsonl"
+    newer.write_bytes(chained([{"type": "CreateRequested", "schema": 9, "data": {}}, {"type": "Created", "data": {}}]))
+    status, _, err = call("audit", "cost", "--from", str(newer))
+    assert status == LogDamagedError.exit_status
+    assert len(err.splitlines()) == 1
+    assert "If a newer version of this program wrote to the log, install that one" in err
 
 
 def test_an_empty_log_has_nothing_to_tell(call: Call, tmp_path: Path) -> None:

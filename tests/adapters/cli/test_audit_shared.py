@@ -142,7 +142,7 @@ def test_what_cannot_be_found_may_be_behind_the_damage(call: Call, folder: Path)
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (["audit", "--writer", "nobody"], LogError.exit_status, "holds no shipped log of a writer that was asked for"),
+        (["audit", "--writer", "nobody"], LogError.exit_status, "none of the writers that were asked for"),
         (["audit", "who", "nobody/shop"], 2, "has no events of workspace nobody/shop"),
     ],
 )

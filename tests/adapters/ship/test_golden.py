@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from adapters.cli.main import run
 from adapters.ship.export import FORMATS
 from adapters.ship.line import Line
 from adapters.ship.local import LocalLog
@@ -63,6 +64,16 @@ def test_known_events_are_read_and_unknown_ones_are_passed_over(path: Path) -> N
         kind = EVENT_TYPES.get(record.type)
         known = kind is not None and record.schema <= kind.VERSION
         assert (record.event is not None) == known, record.type
+
+
+@pytest.mark.parametrize("path", LOGS, ids=lambda path: path.name)
+def test_every_question_is_answered(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = next(iter(STATES[path.name]))
+    for verb in (["audit"], ["audit", "who", name], ["audit", "cost"], ["replay", name], ["explain", name], ["verify"]):
+        assert run([*verb, "--from", str(path)]) == 0, (verb, capsys.readouterr())
+        out, err = capsys.readouterr()
+        assert "error" not in err
+        assert out or verb[-2:-1] == ["cost"] or "nothing" in err
 
 
 @pytest.mark.parametrize("path", LOGS, ids=lambda path: path.name)

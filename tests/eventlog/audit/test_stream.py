@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from eventlog import Record
@@ -14,7 +13,7 @@ from eventlog.audit.meter import metered
 from eventlog.audit.operations import Follower, operations
 from eventlog.audit.prices import shipped
 from eventlog.audit.query import Query, newest
-from eventlog.audit.stream import Stream, labels
+from eventlog.audit.stream import Stream, labels, of_writer
 from eventlog.audit.summary import summarise
 from eventlog.audit.walk import walk
 from eventlog.audit.who import runs
@@ -26,11 +25,7 @@ ADAS, BOBS = "laptop.ada.0000000000000001", "desk.bob.0000000000000002"
 
 def shared(*logs: tuple[str, Story]) -> list[Record]:
     """Records as what reads many logs gives them: in the order of time, each with its writer's name."""
-    found = [
-        msgspec.structs.replace(record, source=f"{record.source}/{writer}")
-        for writer, story in logs
-        for record in story.records()
-    ]
+    found = [of_writer(record, writer) for writer, story in logs for record in story.records()]
     return sorted(found, key=lambda record: record.time)
 
 
