@@ -84,8 +84,11 @@ LEFT_OPEN: Final[dict[State, dict[Presence, Close]]] = {
 def observe(workspace: Workspace, sighting: Sighting, tenure: Tenure) -> tuple[e.Event, ...]:
     """The events that bring the log in line with what was seen; none when it is already.
 
-    An intent whose process lives is left to that process.
+    An intent whose process lives is left to that process. A look that does not show whether the container runs
+    contradicts nobody who saw it stop.
     """
+    if sighting.silent and workspace.state is State.STOPPED:
+        return ()
     return tuple(BUILDERS[kind](workspace, sighting) for kind in _kinds(workspace.state, sighting.presence, tenure))
 
 

@@ -49,7 +49,7 @@ def create(session: Session, order: GroupOrder, *, resume: bool) -> Receipt:
 
 
 def start(session: Session, ref: GroupRef) -> Receipt:
-    """Start a group that does not run; a running one is left alone.
+    """Start a group that does not run; a running one is left alone. One that does not show it is started.
 
     The vendor warns that starting a running group can leave it in transition, and advises to stop a group
     whose container has ended before it is started (troubleshooting ContainerGroupTransitioning).
@@ -58,9 +58,10 @@ def start(session: Session, ref: GroupRef) -> Receipt:
     current = wait(session, ref, doing, until_settled)
     if current.presence is Presence.ABSENT:
         raise GroupMissingError(f"cannot {doing}: it is not there", remedy="Create the workspace first (`devpod up`).")
-    if current.presence is Presence.RUNNING:
+    silent = current.seen is not None and current.seen.says_nothing
+    if current.presence is Presence.RUNNING and not silent:
         return _receipt(current.answer, current)
-    if current.seen and current.seen.group.lower() != "stopped":
+    if current.seen and current.seen.group.lower() != "stopped" and not silent:
         stop(session, ref)
         current = look(session, ref)
     posted = session.careful(

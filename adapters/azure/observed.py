@@ -110,6 +110,7 @@ class Observed:
             started=self.started,
             tags=dict(self.tags),
             labels=self.labels,
+            silent=self.says_nothing,
         )
 
 

@@ -21,6 +21,7 @@ SILENT: Final = frozenset({"succeeded", ""})
 """Without the word, the states themselves must tell."""
 BROKEN: Final = frozenset({"failed", "canceled"})
 UNWELL: Final = frozenset({"unhealthy"})
+AILING: Final = UNWELL | {"repairing"}
 STOPPED: Final = frozenset({"stopped"})
 ENDED: Final = frozenset({"succeeded", "failed"})
 RUNNING: Final = frozenset({"running"})
@@ -45,7 +46,8 @@ TABLE: Final = (
     Row(SUCCEEDED, MISSING, RUNNING, Presence.RUNNING, "some answers leave the group's state out"),
     Row(SUCCEEDED, RUNNING, MISSING, Presence.RUNNING, "or the container's: the group's own word is enough"),
     Row(SUCCEEDED, MISSING, MISSING, Presence.RUNNING, "or both: deployed, and nothing says that it ended"),
-    Row(UNWELL, RUNNING, RUNNING, Presence.RUNNING, "a word that may stay for hours, while the process lives"),
+    Row(UNWELL, RUNNING, RUNNING | MISSING, Presence.RUNNING, "a word that may stay for hours while it runs"),
+    Row(AILING, STOPPED, STILL, Presence.STOPPED, "whatever ails it: it was stopped, and nothing of it runs"),
     Row(SILENT, STOPPED, STILL, Presence.STOPPED, "stopped; the container says Terminated (2024) or nothing (2023)"),
     Row(SILENT, ENDED, STILL, Presence.STOPPED, "the process ended by itself; stop leaves this state as it is"),
     Row(SUCCEEDED, MISSING, frozenset({"terminated"}), Presence.STOPPED, "ended; nothing says it will restart"),

@@ -61,7 +61,7 @@ class Opener:
             if self._again:
                 self._refuse_if_ended()
             self._again = True
-            uri, password = self._groups.open_exec(self._group)
+            uri, password = self._open()
         except BaseException:
             if ahead is not None:
                 ahead.drop()
@@ -71,6 +71,27 @@ class Opener:
             with suppress(OSError):
                 self._remembered.write_text(place, encoding="utf-8")
         return ExecEndpoint(uri=uri, password=password, ahead=ahead)
+
+    def _open(self) -> tuple[str, Secret]:
+        try:
+            return self._groups.open_exec(self._group)
+        except GroupMissingError as missing:
+            # What places exec sessions may hear of a container later than who answers reads of the group.
+            if self._shown() is not Presence.RUNNING:
+                raise
+            from adapters.tunnel import NothingRanError
+
+            missing.hint = ""
+            raise NothingRanError(
+                f"Azure shows that the container runs, and does not find it for an exec session: {missing}",
+                remedy="Try again in a minute; if it stays so, stop and start the workspace.",
+            ) from missing
+
+    def _shown(self) -> Presence | None:
+        try:
+            return self._groups.look(self._group).presence
+        except ProviderError:
+            return None
 
     def _recall(self) -> str:
         if self._remembered is None:

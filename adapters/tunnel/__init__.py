@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from adapters.tunnel.helperfile import Helper, load_helper
     from adapters.tunnel.holder import hold
     from adapters.tunnel.through import ask_holder, run_through_holder, stop_holder
+    from adapters.tunnel.websocket import NothingRanError
 
 __all__ = [
     "HOLDER_TUNING",
@@ -22,6 +23,7 @@ __all__ = [
     "ExecEndpoint",
     "ExecOpener",
     "Helper",
+    "NothingRanError",
     "TtySize",
     "Tuning",
     "ask_holder",
@@ -34,6 +36,7 @@ __all__ = [
 
 _HOMES = {
     "Helper": "helperfile",
+    "NothingRanError": "websocket",
     "ask_holder": "through",
     "hold": "holder",
     "load_helper": "helperfile",

@@ -33,15 +33,27 @@ class Ready:
     rest: bytes
 
 
-def dial(opener: ExecOpener, helper: Helper, tuning: Tuning, ca_file: str | None, on_event: OnEvent) -> Ready:
-    """One exec call, one WebSocket, and the helper at its end; raises ``ProviderError`` subclasses."""
+def dial(
+    opener: ExecOpener,
+    helper: Helper,
+    tuning: Tuning,
+    ca_file: str | None,
+    on_event: OnEvent,
+    *,
+    careful: bool = False,
+) -> Ready:
+    """One exec call, one WebSocket, and the helper at its end; raises ``ProviderError`` subclasses.
+
+    ``careful``: the last one was cut short, perhaps because a message was too long.
+    """
     began = time.monotonic()
     endpoint = opener()
     on_event(f"exec session opened in {(time.monotonic() - began) * 1000:.0f} ms")
     channel = Channel.open(endpoint.uri, ca_file, tuning.connect, endpoint.ahead)
     try:
         channel.send_text(endpoint.password.reveal())
-        ready = _Conversation(channel, helper, tuning, on_event).run()
+        size = LINE_MESSAGE if careful else UPLOAD_MESSAGE
+        ready = _Conversation(channel, helper, tuning, on_event, size).run()
     except BaseException:
         channel.shut(0)
         raise
@@ -50,11 +62,12 @@ def dial(opener: ExecOpener, helper: Helper, tuning: Tuning, ca_file: str | None
 
 
 class _Conversation:
-    def __init__(self, channel: Channel, helper: Helper, tuning: Tuning, on_event: OnEvent) -> None:
+    def __init__(self, channel: Channel, helper: Helper, tuning: Tuning, on_event: OnEvent, size: int) -> None:
         self._channel = channel
         self._helper = helper
         self._tuning = tuning
         self._on_event = on_event
+        self._size = size  # of the upload's messages
         self._nonce = shelltext.Nonce()
         self._heard = bytearray()
         self._passed = b""  # what came before the last answer
@@ -144,7 +157,7 @@ class _Conversation:
         asks = {nonce.said(word): form for word, form in texts.items()}
         deadline = time.monotonic() + self._tuning.upload
         found = self._ask(lines, [relay, none, *asks])
-        size, damaged = UPLOAD_MESSAGE, 0
+        size, damaged = self._size, 0
         try:
             while found != relay:
                 if found == none:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from adapters.tunnel.websocket import ChannelClosedError
+from adapters.tunnel.websocket import ChannelClosedError, NothingRanError
 from statemachine.errors import ExecRefusedError, HelperMismatchError, NoPlaceError, NoShellError, TunnelError
 
 QUOTED_MOST: Final = 300
@@ -24,6 +24,11 @@ _REASONS: Final = {
 ENDED: Final = (
     "Look at why its main process ended (`devpod-provider-aci logs`), then start the workspace again (`devpod up`)."
 )
+TOO_LONG: Final = 1009
+_LET_GO: Final = frozenset({1001, 1006, TOO_LONG, 1012, 1013, 1014})
+"""What a server says that goes away, is too busy, or takes no message so long (RFC 6455, and IANA's registry of codes):
+nothing of its process.
+"""
 _RESTART: Final = "Stop and start the workspace to get rid of it."
 _SHELL_SILENT: Final = (
     "Try again; if it stays so, see that the image's /bin/sh starts without asking for anything and "
@@ -44,6 +49,9 @@ _NOT_RUNNING: Final = re.compile(
 class CutShortError(ExecRefusedError):
     """The connection broke before the helper spoke: worth another try."""
 
+    too_long = False
+    """Whether a message that was too long is said to be the reason."""
+
 
 class SilentError(NoShellError):
     """A session in which nothing at all was said: the container may have ended, which another exec call would tell."""
@@ -62,18 +70,22 @@ def closed_early(closed: ChannelClosedError, text: str, *, started: bool) -> Tun
     # A prompt is no explanation: who cannot start a shell says so in words.
     if closed.code == 1006 and (started or not any(map(str.isalpha, text))):
         return CutShortError(f"the exec session broke before the helper spoke ({closed})")
+    if started and closed.code in _LET_GO:
+        cut = CutShortError(f"the exec session was ended before the helper spoke ({closed})")
+        cut.too_long = closed.code == TOO_LONG
+        return cut
     if started:
         return HelperMismatchError(
             f"the helper in the container ended before it spoke ({closed}): {text}", remedy=_RESTART
         )
     if closed.code == 1008:
-        return ExecRefusedError(f"the exec endpoint refused the session's password ({closed})")
-    if (closed.code == 1011 and not text) or _NOT_RUNNING.search(text):
-        said = f"{closed}: {text}" if text else str(closed)
-        return ExecRefusedError(f"the container has ended, so no process can be started in it ({said})", remedy=ENDED)
+        return NothingRanError(f"the exec endpoint refused the session's password ({closed})")
+    if _NOT_RUNNING.search(text):
+        said = f"{closed}: {text}"
+        return NothingRanError(f"the container has ended, so no process can be started in it ({said})", remedy=ENDED)
     if text:
         return NoShellError(f"/bin/sh could not be used ({closed}): {text}")
-    return ExecRefusedError(f"the exec session was closed before a process ran ({closed})")
+    return NothingRanError(f"the exec session was closed before a process ran ({closed})")
 
 
 def no_answer(what: str, text: str) -> NoShellError:

@@ -18,7 +18,7 @@ from adapters.tunnel.messages import NOBODY
 from adapters.tunnel.packet import MalformedError, Packet
 from adapters.tunnel.spec import ExecOpener, OnEvent, Tuning
 from adapters.tunnel.stream import Stream
-from adapters.tunnel.websocket import Channel, ChannelClosedError
+from adapters.tunnel.websocket import Channel, ChannelClosedError, NothingRanError
 from statemachine.errors import (
     ExecRefusedError,
     InternalError,
@@ -40,6 +40,7 @@ SETTLE: Final = 0.7
 BYE_SECONDS: Final = 1.0
 FIRST_CUTS: Final = 8
 ONCE_MORE: Final = 1.0
+TROUBLE_SECONDS: Final = 8.0
 CROWDED_SECONDS: Final = 30.0
 CONFLICT: Final = 409
 # Once there was a session, these may pass: a cap still counts the broken one, a network comes back.
@@ -78,6 +79,7 @@ class Session:
         self._broken_at: float | None = None
         self._attempt = self._cuts = 0
         self._patience = tuning.resume
+        self._short = 0  # dials that were cut short: a long message may have been the reason
         self._over = False
         self._ahead = time_of_day() - time.monotonic()
         self._loop.after(TICK, self._tick)
@@ -135,7 +137,9 @@ class Session:
     def _dial_in_thread(self) -> None:
         result: Ready | ProviderError
         try:
-            result = dial(self._opener, self._helper, self._tuning, self._ca_file, self._on_event)
+            result = dial(
+                self._opener, self._helper, self._tuning, self._ca_file, self._on_event, careful=self._careful
+            )
             settle = SETTLE * min(self.link.learned.strikes, 3)
             if settle:
                 time.sleep(settle)  # an echo that comes late must be past before the channel is judged
@@ -156,7 +160,14 @@ class Session:
         elif not self._over:
             self._refused(result)
 
+    @property
+    def _careful(self) -> bool:
+        """Whether the next dial is one with short messages: each second one is, for they take their time."""
+        return self._short > 0 and self._short % 2 == 0
+
     def _refused(self, problem: ProviderError) -> None:
+        if isinstance(problem, CutShortError):
+            self._short += 1 + (problem.too_long and not self._short % 2)
         if self._broken_at is None and not self._may_begin_again(problem):
             self._lose(problem)
         elif self._passes(problem):
@@ -172,6 +183,10 @@ class Session:
             return True
         if isinstance(problem, SilentError):
             self._patience = ONCE_MORE  # enough to ask Azure once more: if the container has ended, that will tell
+            return True
+        if isinstance(problem, NothingRanError):
+            # Ended containers and an endpoint with trouble of its own look alike; each further dial asks Azure first.
+            self._patience = min(self._tuning.resume, TROUBLE_SECONDS)
             return True
         # One session too many: another command may end soon, or a dead holder's session be noticed.
         self._patience = min(self._tuning.resume, CROWDED_SECONDS)

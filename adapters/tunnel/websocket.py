@@ -49,6 +49,10 @@ class ChannelClosedError(Exception):
         self.reason = reason
 
 
+class NothingRanError(ExecRefusedError):
+    """Azure gave out a session and nothing came to run in it: the container may have ended, another try may work."""
+
+
 class Channel:
     """An open WebSocket. ``receive`` and ``flush`` never wait; ``wait`` does, for the bootstrap."""
 
@@ -227,7 +231,7 @@ def _upgrade(wire: Wire, uri: str, place: str, deadline: float) -> bytes:
         raise ConnectionResetError
     said = " ".join(str(problem).split())
     refused = isinstance(problem, InvalidHandshake) and not isinstance(problem, InvalidMessage)
-    raise (ExecRefusedError if refused else TunnelUnreachableError)(f"{place} refused the WebSocket: {said}")
+    raise (NothingRanError if refused else TunnelUnreachableError)(f"{place} refused the WebSocket: {said}")
 
 
 def _hand_over(protocol: ClientProtocol, answer: bytearray, *, ended: bool) -> bytes:

@@ -210,6 +210,14 @@ def no_container_view(said: Said) -> None:
         container["properties"].pop("instanceView", None)
 
 
+def no_view_once_stopped(said: Said) -> None:
+    """A stopped group shows that it is there and deployed, and nothing else."""
+    properties = said.group["properties"] if said.group else {}
+    if (properties.get("instanceView") or {}).get("state", "").lower() == "stopped":
+        for view in (properties, *(container["properties"] for container in properties["containers"])):
+            view.pop("instanceView", None)
+
+
 def no_tags(said: Said) -> None:
     """Tags are not given back."""
     if said.group:

@@ -40,6 +40,11 @@ def test_every_look_in_every_state(state_and_tenure: tuple[State, Tenure], prese
     assert observe(workspace, seeing(presence), after) == (), "looking again adds nothing"
 
 
+def test_a_look_that_does_not_show_what_runs_leaves_a_stopped_workspace_stopped() -> None:
+    said_nothing = msgspec.structs.replace(seeing(Presence.RUNNING), silent=True)
+    assert observe(workspace_in(State.STOPPED, Tenure.NONE), said_nothing, Tenure.NONE) == ()
+
+
 @pytest.mark.parametrize("state", sorted(HELD))
 def test_azure_gets_time_to_show_what_a_dead_process_asked(state: State) -> None:
     late = [presence for presence, close in LEFT_OPEN[state].items() if not close.at_once]

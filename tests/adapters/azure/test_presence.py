@@ -35,9 +35,14 @@ RUNNING = {
     ("Succeeded", "", ""),
     ("", "Running", "Running"),
     ("Unhealthy", "Running", "Running"),
+    ("Unhealthy", "Running", ""),
 }
 STOPPED = {
     ("Succeeded", "Stopped", "Terminated"),
+    ("Unhealthy", "Stopped", "Terminated"),
+    ("Unhealthy", "Stopped", ""),
+    ("Repairing", "Stopped", "Terminated"),
+    ("Repairing", "Stopped", ""),
     ("Succeeded", "Stopped", ""),
     ("Succeeded", "Succeeded", "Terminated"),
     ("Succeeded", "Succeeded", ""),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.cli.opener import Opener
+from adapters.tunnel import NothingRanError
 from statemachine.errors import GroupMissingError, ProviderError, RefusedError, UnavailableError
 from statemachine.events import GroupRef
 from statemachine.ports import Presence, Sighting
@@ -32,6 +33,13 @@ class Azure:
         return "wss://host/", Secret("password")
 
 
+class Late(Azure):
+    """Finds no container for a session."""
+
+    def open_exec(self, _ref: GroupRef) -> tuple[str, Secret]:
+        raise GroupMissingError("not there", azure_message="the container 'dev' does not exist")
+
+
 def opener(azure: Azure) -> Opener:
     return Opener(azure, GroupRef("sub", "rg", "ws", "dev"))
 
@@ -40,6 +48,17 @@ def test_the_first_session_asks_nothing_else() -> None:
     azure = Azure(Presence.STOPPED)
     opener(azure)()
     assert (azure.looks, azure.opened) == (0, 1)
+
+
+def test_a_container_that_is_shown_and_not_found_is_worth_another_try() -> None:
+    with pytest.raises(NothingRanError, match=r"shows that the container runs.*not there.*'dev' does not exist"):
+        opener(Late(Presence.RUNNING))()
+
+
+@pytest.mark.parametrize("shows", [Presence.ABSENT, Presence.STOPPED, UnavailableError("no network")])
+def test_one_that_is_not_shown_either_is_missing(shows: Presence | ProviderError) -> None:
+    with pytest.raises(GroupMissingError, match="does not exist"):
+        opener(Late(shows))()
 
 
 @pytest.mark.parametrize("shows", [Presence.RUNNING, Presence.PENDING, UnavailableError("no network")])

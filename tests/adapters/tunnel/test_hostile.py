@@ -57,6 +57,7 @@ CHANNELS = {
     "input cut at 50": ({"cut_input": 50}, "messages of 50 bytes"),
     "input cut at 512": ({"cut_input": 512}, "messages of 512 bytes"),
     "closed above 600": ({"refuse_above": 600}, ""),
+    "closed above 100": ({"refuse_above": 100}, ""),
     "small frames": ({"frame_most": 7}, ""),
 }
 
@@ -115,9 +116,26 @@ def test_a_banner_and_a_greeting_are_no_obstacle(endpoint, captured):
     assert trial(server, captured, data=b"x")[0].out == b"x"
 
 
-def test_a_container_that_has_ended(endpoint, captured):
-    with pytest.raises(ExecRefusedError, match=r"has ended.*1011"):
-        trial(endpoint(close_with=1011), captured)
+@pytest.mark.parametrize("code", [1000, 1008, 1011, 4000])
+def test_a_session_in_which_nothing_runs_is_tried_again_and_told_as_no_more_than_that(endpoint, captured, code):
+    server = endpoint(close_with=code)
+    with pytest.raises(ExecRefusedError, match=rf"password.*1008|closed before a process ran .code {code}") as caught:
+        trial(server, captured, tuning=replace(BRISK, resume=0.5))
+    assert "has ended" not in str(caught.value)
+    assert server.sessions > 1
+
+
+def test_an_endpoint_that_had_trouble_of_its_own_is_forgiven(endpoint, captured):
+    server = endpoint(close_with=1011)
+    real = server.opener
+
+    def opener():
+        if server.sessions:
+            server.behaviour.close_with = None
+        return real()
+
+    server.opener = opener
+    assert trial(server, captured, data=b"x")[0].out == b"x"
 
 
 def test_a_wrong_password(endpoint, captured):
