@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import termios
 
 BATCH = 65536
 # A terminal does not always wake a poller when room appears: look again by ourselves.
 _RECHECK = 0.02
+# Milliseconds to wait in place: a reader makes room in far less than it takes to come back here through the loop.
+_SOON = 1
 
 
 class Terminal:
@@ -21,6 +24,8 @@ class Terminal:
         self._readable: asyncio.Future[None] | None = None
         self._hung_up = False
         self._closed = False
+        self._room = select.poll()
+        self._room.register(fd, select.POLLOUT)
         exited.add_done_callback(self._wake)
 
     async def read(self) -> bytes:
@@ -77,7 +82,8 @@ class Terminal:
             try:
                 view = view[os.write(self._fd, view) :]
             except BlockingIOError:
-                await self._wait_writable()
+                if not self._room.poll(_SOON):
+                    await self._wait_writable()
             except OSError:
                 return False
         return True
