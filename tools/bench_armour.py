@@ -25,7 +25,7 @@ ROUNDS: Final = 3
 MIB: Final = 2**20
 RUN: Final = [sys.executable, "-m", "adapters.cli"]
 AGREED: Final = re.compile(r"the channel is not clean: armour (\w+) up, (\w+) down, messages of (\d+) bytes")
-CLEAN: Final = ("RAW", "RAW", 16384)
+CLEAN: Final = ("RAW", "RAW", 32768)
 
 
 class Channel(NamedTuple):
@@ -39,14 +39,14 @@ class Channel(NamedTuple):
 
 CHANNELS: Final[Mapping[str, Channel]] = {
     "clean": Channel("clean", {}, CLEAN),
-    "xonxoff": Channel("XON and XOFF eaten", {"eat": "xonxoff"}, ("ESCAPE", "ESCAPE", 16384)),
-    "nul": Channel("NUL eaten", {"eat": "nul"}, ("ESCAPE", "ESCAPE", 16384)),
-    "nul_up": Channel("NUL eaten, up only", {"eat": "nul", "eat_direction": "in"}, ("ESCAPE", "RAW", 16384)),
+    "xonxoff": Channel("XON and XOFF eaten", {"eat": "xonxoff"}, ("ESCAPE", "ESCAPE", 32768)),
+    "nul": Channel("NUL eaten", {"eat": "nul"}, ("ESCAPE", "ESCAPE", 32768)),
+    "nul_up": Channel("NUL eaten, up only", {"eat": "nul", "eat_direction": "in"}, ("ESCAPE", "RAW", 32768)),
     "utf8": Channel(
-        "UTF-8 text frames with replacement", {"utf8_lossy": "both", "text_frames": True}, ("BASE64", "BASE64", 16384)
+        "UTF-8 text frames with replacement", {"utf8_lossy": "both", "text_frames": True}, ("BASE64", "BASE64", 32768)
     ),
-    "utf8_down": Channel("the same, down only", {"utf8_lossy": "out", "text_frames": True}, ("RAW", "BASE64", 16384)),
-    "seven_bit": Channel("seven bits", {"seven_bit": "both"}, ("BASE64", "BASE64", 16384)),
+    "utf8_down": Channel("the same, down only", {"utf8_lossy": "out", "text_frames": True}, ("RAW", "BASE64", 32768)),
+    "seven_bit": Channel("seven bits", {"seven_bit": "both"}, ("BASE64", "BASE64", 32768)),
     "frames": Channel("frames of at most 512 bytes, down", {"max_output_frame": 512}, CLEAN),
     "cut": Channel("512 bytes of a message arrive, up", {"truncate_input": 512}, ("RAW", "RAW", 512)),
     "cut_short": Channel("50 bytes of a message arrive, up", {"truncate_input": 50}, ("RAW", "RAW", 50)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import select
 import subprocess
@@ -13,7 +14,7 @@ from adapters.tunnel.websocket import Channel
 from statemachine.events import GroupRef
 from tools.figures import ROOT
 
-MESSAGE = 16 * 1024
+MESSAGE = 32 * 1024
 CHUNK = 1 << 20
 PATIENCE = 120.0
 GO = b"@go\n"
@@ -34,14 +35,15 @@ class Bare:
         self.channel.send(line.encode(), 512)
         self.until(GO)
 
-    def until(self, marker: bytes) -> None:
-        """Read until the marker has passed."""
+    def until(self, marker: bytes) -> bytes:
+        """Read until the marker has passed; returns what came before it, its end at least."""
         seen = b""
         while marker not in seen:
             seen = (seen + b"".join(self.channel.wait(time.monotonic() + PATIENCE)))[-4096:]
+        return seen
 
-    def up(self, size: int) -> float:
-        """Seconds until the far end has counted ``size`` bytes."""
+    def up(self, size: int, digest: str = "") -> float:
+        """Seconds until the far end has had ``size`` bytes, and told their digest if there is one to compare with."""
         before = time.perf_counter()
         for at in range(0, size, CHUNK):
             self.channel.send(BLOCK[: min(CHUNK, size - at)], MESSAGE)
@@ -49,7 +51,7 @@ class Bare:
             while self.channel.wants_write and self.channel.closed is None:
                 select.select([], [self.channel.fileno()], [])
                 self.channel.flush()
-        self.until(DONE)
+        _compare(self.until(DONE), digest)
         return time.perf_counter() - before
 
     def down(self, size: int) -> float:
@@ -85,21 +87,22 @@ class Piped:
         self.stdin, self.stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
         self.until(GO)
 
-    def until(self, marker: bytes) -> None:
-        """Read until the marker has passed."""
+    def until(self, marker: bytes) -> bytes:
+        """Read until the marker has passed; returns what came before it, its end at least."""
         seen = b""
         while marker not in seen:
             data = os.read(self.stdout, 65536)
             if not data:
                 raise RuntimeError("the command ended early")
             seen = (seen + data)[-4096:]
+        return seen
 
-    def up(self, size: int) -> float:
-        """Seconds until the far end has counted ``size`` bytes."""
+    def up(self, size: int, digest: str = "") -> float:
+        """Seconds until the far end has had ``size`` bytes, and told their digest if there is one to compare with."""
         before, left = time.perf_counter(), size
         while left:
             left -= os.write(self.stdin, BLOCK[: min(left, CHUNK)])
-        self.until(DONE)
+        _compare(self.until(DONE), digest)
         return time.perf_counter() - before
 
     def down(self, size: int) -> float:
@@ -127,6 +130,11 @@ class Piped:
         self.process.communicate()
 
 
+def _compare(said: bytes, digest: str) -> None:
+    if digest.encode() not in said:
+        raise RuntimeError("what arrived is not what was sent")
+
+
 def _echoes(send: Callable[[], None], receive: Callable[[], int], count: int) -> list[float]:
     taken = []
     for _ in range(count):
@@ -142,6 +150,19 @@ def _echoes(send: Callable[[], None], receive: Callable[[], int], count: int) ->
 def upload(size: int) -> str:
     """A command that takes ``size`` bytes, then says so."""
     return f"head -c {size} >/dev/null; printf '%s%s' @do ne"
+
+
+def checked(size: int) -> str:
+    """The same, and it says the SHA-256 of what it took as well."""
+    return f"head -c {size} | sha256sum; printf '%s%s' @do ne"
+
+
+def digest(size: int) -> str:
+    """The SHA-256 of the ``size`` bytes that go up."""
+    made = hashlib.sha256()
+    for at in range(0, size, CHUNK):
+        made.update(BLOCK[: min(CHUNK, size - at)])
+    return made.hexdigest()
 
 
 def download(size: int) -> str:
