@@ -18,7 +18,7 @@ EXPANDED_MOST: Final = 32768  # the helper takes no packet that expands to more
 OVERHEAD: Final = 64  # what a piece that does not shrink may grow by: 5 bytes for each 16 KiB, the flush, the ends
 PIECE_MOST: Final = min(EXPANDED_MOST, PAYLOAD_MOST) - OVERHEAD
 PIECE_LEAST: Final = 512
-UNDER_WAY: Final = 512 * 1024  # bytes without an acknowledgement from which on the line is what everything waits for
+UNDER_WAY: Final = 1 << 20  # bytes without an acknowledgement from which on the line is what everything waits for
 
 # Level and what it costs beside the first, measured on a Go binary: 0.36, 0.33 and 0.32 of its size.
 LEVELS: Final = ((1, 1.0), (4, 1.35), (6, 2.7))

@@ -105,8 +105,8 @@ class FrameWriter:
         self._keys = b""
         self._at = 0
 
-    def frame(self, opcode: int, payload: bytes | memoryview) -> bytes:
-        """One whole message."""
+    def frame(self, opcode: int, payload: bytes | memoryview) -> tuple[bytes, bytes]:
+        """One whole message: its header and its masked payload, for whoever sends many to join once."""
         if self._at == len(self._keys):
             self._keys, self._at = os.urandom(4 * _KEYS), 0
         key = self._keys[self._at : self._at + 4]
@@ -118,7 +118,7 @@ class FrameWriter:
             head = struct.pack("!BBH", _FINAL | opcode, _MASKED | 126, length)
         else:
             head = struct.pack("!BBQ", _FINAL | opcode, _MASKED | 127, length)
-        return b"".join((head, key, self._apply(payload, key)))
+        return head + key, self._apply(payload, key)
 
 
 def _mask_function() -> Callable[[bytes | memoryview, bytes], bytes]:

@@ -31,13 +31,14 @@ from adapters.tunnel.parser import Pad, Parser, Probe
 from adapters.tunnel.spec import OnEvent, Tuning
 from statemachine.errors import HelperMismatchError, TunnelError, TunnelLostError
 
-MESSAGE_MOST: Final = 16384
+MESSAGE_MOST: Final = 32768  # a limit that some servers come with
 MESSAGE_SMALL: Final = 512
 MESSAGE_SAFE: Final = 48
 STRIKES_MOST: Final = 5
 STUCK_MOST: Final = 3
 EARLY_MOST: Final = 8192  # bytes that may go out before the channel is known to be clean
-ACK_BYTES: Final = 256 * 1024
+ACK_BYTES: Final = 1 << 20
+ACK_ALONG: Final = 256 * 1024  # so much is acknowledged together with what is sent anyway
 ACK_PACKETS: Final = 64
 ACK_SECONDS: Final = 0.2
 BACKLOG_MOST: Final = 128 * 1024
@@ -211,7 +212,7 @@ class Link:
             elif isinstance(event, Pad):
                 raise MalformedError("padding from the helper")
 
-    def send(self, kind: Type, stream: int, payload: bytes = b"", flags: int = 0) -> None:
+    def send(self, kind: Type, stream: int, payload: bytes | memoryview = b"", flags: int = 0) -> None:
         """Number a packet, keep it, and send it when there is a channel."""
         number = self._next_number
         self._next_number = (number + 1) & 0xFFFFFFFF
@@ -220,7 +221,8 @@ class Link:
         self._kept_bytes += len(data)
         if self._up:
             self._sent_next = self._next_number
-            self._write(data)
+            along = self._unacked_bytes >= ACK_ALONG
+            self._write(*(self._acknowledgement(time.monotonic()), data) if along else (data,))
         elif self._attached and not self._known and len(self._early) == len(self._kept) - 1:
             self._send_early(number, data)
 
@@ -238,24 +240,25 @@ class Link:
                 raise TimeoutError
             return
         if self._unacked_packets and now - self._acked_at >= ACK_SECONDS:
-            self._acknowledge(now)
+            self._write(self._acknowledgement(now))
         if now - self._heard >= self._tuning.dead:
             raise TimeoutError
         if now - self._spoke >= self._tuning.ping:
             self._write(pack(Type.PING, 0, 0, b"\0" * 8))
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, *packets: bytes) -> None:
+        """Send packets in as few messages as they fit into: the other end wakes up for each."""
         if self._sender is None:
             return
         self._spoke = time.monotonic()
         if self._armour is not Armour.RAW:
-            data = armour.encode(self._armour, self._bad, data)
-        self._sender.send(data, self._size)
+            packets = tuple(armour.encode(self._armour, self._bad, data) for data in packets)
+        self._sender.send(packets[0] if len(packets) == 1 else b"".join(packets), self._size)
 
-    def _acknowledge(self, now: float) -> None:
+    def _acknowledgement(self, now: float) -> bytes:
         self._unacked_bytes = self._unacked_packets = 0
         self._acked_at = now
-        self._write(pack(Type.ACK, 0, 0, messages.encode_number(self._receive_next)))
+        return pack(Type.ACK, 0, 0, messages.encode_number(self._receive_next))
 
     def _numbered(self, packet: Packet) -> None:
         if not self._up:
@@ -271,7 +274,7 @@ class Link:
         self._unacked_packets += 1
         self.learned.strikes = 0
         if self._unacked_bytes >= ACK_BYTES or self._unacked_packets >= ACK_PACKETS:
-            self._acknowledge(time.monotonic())
+            self._write(self._acknowledgement(time.monotonic()))
         self._on_packet(packet)
 
     def _control(self, packet: Packet) -> None:

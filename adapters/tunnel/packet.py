@@ -14,7 +14,7 @@ HEAD: Final = struct.Struct("<BBBBIII")
 CRC: Final = struct.Struct("<I")
 HEADER_SIZE: Final = HEADER.size
 PAYLOAD_MOST: Final = 32768
-STREAM_WINDOW: Final = 1 << 20
+STREAM_WINDOW: Final = 2 << 20
 LINK_WINDOW: Final = 4 << 20
 
 
@@ -62,7 +62,7 @@ class MalformedError(Exception):
     """Bytes that cannot be ours, or that the channel has damaged."""
 
 
-def pack(kind: int, stream: int, number: int, payload: bytes = b"", flags: int = 0) -> bytes:
+def pack(kind: int, stream: int, number: int, payload: bytes | memoryview = b"", flags: int = 0) -> bytes:
     """The packet's bytes, sealed."""
     head = HEAD.pack(MAGIC, kind, flags, 0, stream, number, len(payload))
     return b"".join((head, CRC.pack(zlib.crc32(payload, zlib.crc32(head))), payload))

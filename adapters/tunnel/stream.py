@@ -31,7 +31,7 @@ from statemachine.errors import ProviderError, TunnelError, UserUnknownError
 INPUT_MOST: Final = MESSAGE_MOST - HEADER_SIZE
 CREDIT_STEP: Final = STREAM_WINDOW // 4
 STATUS_PIPE: Final = 128 + 13
-PACKETS_A_TURN: Final = 8
+PACKETS_A_TURN: Final = 4
 
 
 class _Output:
@@ -157,8 +157,9 @@ class Stream:
                 return
             self._deflater.passed(len(data))
         self._credit -= len(data)
+        view = memoryview(data)
         for at in range(0, len(data), INPUT_MOST):
-            self._link.send(Type.STDIN, self.number, data[at : at + INPUT_MOST])
+            self._link.send(Type.STDIN, self.number, view[at : at + INPUT_MOST])
 
     def _close_source(self) -> None:
         if self._source is not None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from adapters.tunnel.ahead import Ahead
 
-WRITE_MOST: Final = 131072
+WRITE_MOST: Final = 131072  # or a frame more
 HEADER_MOST: Final = 65536
 WELCOME: Final = b"HTTP/1.1 101 "
 ABNORMAL: Final = 1006
@@ -117,9 +117,10 @@ class Channel:
     def _queue_frame(self, opcode: int, payload: bytes | memoryview) -> None:
         if self.closed is not None:
             return  # the other end has begun to close: receive will say so
-        frame = self._writer.frame(opcode, payload)
-        self.backlog += len(frame)
-        self._queue.append(frame)
+        head, masked = self._writer.frame(opcode, payload)
+        self.backlog += len(head) + len(masked)
+        self._queue.append(head)
+        self._queue.append(masked)
 
     def flush(self) -> None:
         """Send what the socket takes."""
@@ -130,15 +131,13 @@ class Channel:
             self._close(ABNORMAL, problem.strerror or str(problem))
 
     def _some(self) -> bytes:
-        """The next frames, as many as are sent at a time."""
-        size, count = 0, 0
-        for frame in self._queue:
-            if count and size + len(frame) > WRITE_MOST:
-                break
-            size, count = size + len(frame), count + 1
+        """The next parts of frames, as many as are sent at a time."""
+        size, parts = 0, []
+        while self._queue and size < WRITE_MOST:
+            parts.append(self._queue.popleft())
+            size += len(parts[-1])
         self.backlog -= size
-        frames = [self._queue.popleft() for _ in range(count)]
-        return frames[0] if count == 1 else b"".join(frames)
+        return b"".join(parts)
 
     def receive(self) -> list[memoryview]:
         """What has come in, message bounds forgotten; raises ChannelClosedError once nothing is left."""

@@ -249,7 +249,8 @@ void link_write(struct link *link) {
 
 static void acknowledge(struct link *link, uint64_t now) {
     struct session *session = link->session;
-    bool due = session->unacked_bytes >= ACK_BYTES || session->unacked_packets >= ACK_PACKETS;
+    bool due = session->unacked_bytes >= ACK_BYTES || session->unacked_packets >= ACK_PACKETS ||
+               (session->unacked_bytes >= ACK_ALONG && session->unsent != NULL);
     if (session->unacked_packets == 0 || (!due && now - link->acknowledged < ACK_MS)) return;
     uint8_t next[4];
     put32(next, session->receive_next);

@@ -98,7 +98,10 @@ static void serve(const struct watch *watch, short events) {
         case OWNER_TERMINAL: {
             struct link *link = watch->object;
             if (link->dead) return;
-            if ((events & (POLLIN | POLLHUP | POLLERR)) != 0) link_read(link);
+            if ((events & (POLLIN | POLLHUP | POLLERR)) != 0) {
+                link_read(link);
+                if (link->session != NULL) stream_hand_over(link->session);
+            }
             break;
         }
         case OWNER_RELAY:

@@ -14,8 +14,9 @@ enum {
     OWNER = 16,
     LINK_WINDOW = 4 << 20,    /* bytes kept for a repeat; then streams wait */
     UNSENT_MOST = 128 << 10,  /* bytes waiting for the terminal; more would only add delay */
-    STREAM_WINDOW = 1 << 20,  /* credit each direction of a stream begins with */
-    ACK_BYTES = 256 << 10,
+    STREAM_WINDOW = 2 << 20,  /* credit each direction of a stream begins with */
+    ACK_BYTES = 1 << 20,
+    ACK_ALONG = 256 << 10, /* so much is acknowledged together with what is sent anyway */
     ACK_PACKETS = 64,
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ enum {
     QUIET_MS = 200,
     SETTLED_MS = 2000,
     EOT = 4,
+    PIECES_MOST = 16,
 };
 
 static void send(struct stream *stream, uint8_t type, const void *payload, size_t length) {
@@ -129,7 +131,6 @@ static bool take_input(struct stream *stream, struct packet *packet) {
     else stream->queue = packet;
     stream->queue_end = packet;
     stream->queue_bytes += length;
-    stream_in_ready(stream, POLLOUT);
     return true;
 }
 
@@ -299,24 +300,44 @@ static void drop_first(struct stream *stream) {
     return_credit(stream);
 }
 
+/* What the command can be given with one call: the first packet's rest, and those behind it that need no expanding. */
+static int gather(struct stream *stream, struct iovec parts[PIECES_MOST]) {
+    size_t size;
+    const uint8_t *data = front(stream, &size);
+    if (data == NULL) return -1;
+    int count = 0;
+    parts[count++] = (struct iovec){(uint8_t *)data + stream->queue->taken, size - stream->queue->taken};
+    for (struct packet *packet = stream->queue->next; packet != NULL && count < PIECES_MOST; packet = packet->next) {
+        if ((packet_flags(packet) & PACKET_DEFLATED) != 0) break;
+        parts[count++] = (struct iovec){packet_payload(packet), packet_length(packet)};
+    }
+    return count;
+}
+
 void stream_in_ready(struct stream *stream, short events) {
     while (stream->in >= 0 && stream->queue != NULL) {
-        size_t size;
-        const uint8_t *data = front(stream, &size);
-        if (data == NULL) {
+        struct iovec parts[PIECES_MOST];
+        int count = gather(stream, parts);
+        if (count < 0) {
             if (stream->pid > 0) reaper_condemn(stream->pid);
             refuse(stream, "input", "compressed input that cannot be expanded");
             return;
         }
-        size_t left = size - stream->queue->taken;
-        ssize_t count = left > 0 ? write(stream->in, data + stream->queue->taken, left) : 0;
-        if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
-        if (count < 0) {
+        /* An empty packet is no reason to write; the command would take a write of nothing for an end. */
+        ssize_t taken = parts[0].iov_len > 0 ? writev(stream->in, parts, count) : 0;
+        if (taken < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        if (taken < 0) {
             refuse_input(stream);
             return;
         }
-        stream->queue->taken += (size_t)count;
-        if ((size_t)count == left) drop_first(stream);
+        for (int at = 0; at < count; at++) {
+            if ((size_t)taken < parts[at].iov_len) {
+                stream->queue->taken += (size_t)taken;
+                break;
+            }
+            taken -= (ssize_t)parts[at].iov_len;
+            drop_first(stream);
+        }
     }
     if (stream->in < 0) return;
     if (stream->in_ends && stream->queue == NULL) {
@@ -326,6 +347,11 @@ void stream_in_ready(struct stream *stream, short events) {
     } else if ((events & (POLLERR | POLLHUP)) != 0) {
         refuse_input(stream);
     }
+}
+
+void stream_hand_over(struct session *session) {
+    for (struct stream *stream = session->streams; stream != NULL; stream = stream->next)
+        if (!stream->gone && stream->queue != NULL) stream_in_ready(stream, POLLOUT);
 }
 
 void stream_output_ready(struct stream *stream, enum channel channel) {

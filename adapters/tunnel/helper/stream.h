@@ -55,6 +55,8 @@ void stream_tick(struct stream *stream, uint64_t now);
 short stream_in_events(const struct stream *stream);
 short stream_output_events(const struct stream *stream, const struct output *output);
 void stream_in_ready(struct stream *stream, short events);
+/* Give the commands what has just come, many packets with one call: each call wakes its reader. */
+void stream_hand_over(struct session *session);
 void stream_output_ready(struct stream *stream, enum channel channel);
 void stream_report_ready(struct stream *stream);
 

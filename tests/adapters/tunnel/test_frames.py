@@ -51,7 +51,7 @@ def test_what_we_send_is_what_a_server_understands(messages):
     server = ServerProtocol(state=State.OPEN, max_size=None)
     writer = FrameWriter()
     for message in messages:
-        server.receive_data(writer.frame(BINARY, memoryview(message)))
+        server.receive_data(b"".join(writer.frame(BINARY, memoryview(message))))
     events = server.events_received()
     assert [bytes(event.data) for event in events] == messages
     assert all(event.opcode is Opcode.BINARY and event.fin for event in events)
@@ -59,7 +59,7 @@ def test_what_we_send_is_what_a_server_understands(messages):
 
 def test_no_two_masks_are_alike():
     writer = FrameWriter()
-    masks = {writer.frame(BINARY, b"")[2:6] for _ in range(3000)}
+    masks = {writer.frame(BINARY, b"")[0][2:6] for _ in range(3000)}
     assert len(masks) > 2990
 
 
