@@ -76,13 +76,17 @@ class Terminal:
     async def write(self, data: bytes) -> bool:
         """Hand all of ``data`` to the process, waiting until it takes it; False when it is gone."""
         view = memoryview(data)
+        looked = False
         while view:
             if self._closed:
                 return False
             try:
                 view = view[os.write(self._fd, view) :]
+                looked = False
             except BlockingIOError:
-                if not self._room.poll(_SOON):
+                # Once: a terminal that nobody has open any more polls as ready, and takes nothing.
+                looked = not looked and bool(self._room.poll(_SOON))
+                if not looked:
                     await self._wait_writable()
             except OSError:
                 return False
