@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from hashlib import sha256
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from adapters.cli.main import run
+from adapters.ship import retry
+from statemachine.errors import UnavailableError
 from tests.adapters.ship.logs import chained, log_bytes, write
 
 ROOT = Path(__file__).parents[3]
@@ -97,6 +100,35 @@ def test_refusals(
     assert "Traceback" not in err
     if status != 2:
         assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["audit", "ship", "--blob"],
+        ["audit", "--from"],
+        ["audit", "cost", "--from"],
+        ["audit", "sql", "SELECT 1", "--from"],
+        ["audit", "writers", "--from"],
+        ["explain", "x", "--from"],
+    ],
+    ids=" ".join,
+)
+def test_an_account_that_cannot_be_reached_is_one_line(
+    log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: list[str]
+) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr(retry.repeat, "__kwdefaults__", (retry.repeat.__kwdefaults__ or {}) | {"sleep": naps.append})
+    monkeypatch.setenv("AZURE_STORAGE_KEY", "Zm9v")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/account/logs"
+        assert run([*verb, url]) == UnavailableError.exit_status
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert url in err
+    assert "Check the account's name, the network" in err
+    assert len(naps) == 4
 
 
 def test_a_missing_extra_is_named(
