@@ -73,9 +73,10 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 # The session tests talk to a real sshd, some shell tests to other shells; as root on Debian they are installed,
-# elsewhere the tests that lack them say so and are skipped.
-test-packages:
+# elsewhere the tests that lack them say so and are skipped. Azurite comes from npm, and Node.js from PyPI where it lacks.
+test-packages: $(READY)
 	@sh tools/test-packages.sh
+	@$(BIN)/python -m tests.adapters.ship.azurite
 
 $(READY): pyproject.toml tools/hatch_build.py $(wildcard adapters/tunnel/helper/*.c adapters/tunnel/helper/*.h)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'

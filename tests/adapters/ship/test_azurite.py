@@ -21,6 +21,7 @@ from adapters.ship.reader import ShippedReader
 from adapters.ship.send import ship
 from adapters.ship.store import MovedError
 from eventlog import Record
+from eventlog.audit.stream import writer_of
 from statemachine.errors import NameRefusedError
 from tests.adapters.ship import azurite
 from tests.adapters.ship.logs import log_bytes, write
@@ -116,7 +117,7 @@ def test_a_token_lets_in_over_tls(
     monkeypatch.setattr(Credential, "_build", lambda _self: Source())
     monkeypatch.setenv("AZURE_STORAGE_KEY", "")
     start = azurite.installed()
-    assert isinstance(start, Path)
+    assert isinstance(start, azurite.Installed)
     pem = certificate(tmp_path)
     with azurite.running(start, tmp_path / "azurite.log", pem) as address:
         url = f"{address}/logs"
@@ -194,7 +195,7 @@ def test_records_for_audit_and_what_came_since(container: str, log: Path) -> Non
     first = list(reader.records())
     assert [record.seq for record in first] == list(range(1, 51))
     assert isinstance(first[0], Record)
-    assert first[0].source == f"devpod-provider-aci/{name}"
+    assert {writer_of(record) for record in first} == {name}
     write(log, DATA)
     ship(LocalLog(log), store_of(container))
     assert [record.seq for record in reader.records()] == list(range(51, 61))
