@@ -108,12 +108,20 @@ def line(message: dict[str, Any]) -> bytes:
     return json.dumps(message).encode() + b"\n"
 
 
-def send_request(sock: socket.socket, order: bytes, fds: tuple[int, int, int]) -> None:
-    """Ask for a command; waits until the holder has taken it all."""
-    head = line({"order": len(order)})
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
-    sent = sock.sendmsg([head], rights)
-    sock.sendall(head[sent:] + order)
+def request(order: bytes) -> memoryview:
+    """What asks for a command, to be handed to ``send_some`` until nothing is left of it."""
+    return memoryview(line({"order": len(order)}) + order)
+
+
+def send_some(sock: socket.socket, data: memoryview, fds: tuple[int, ...]) -> memoryview:
+    """Send what there is room for, the descriptors with its first byte; gives what is left of it.
+
+    Raises OSError when nobody is there any more.
+    """
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    with contextlib.suppress(BlockingIOError):
+        return data[sock.sendmsg([data], rights, socket.MSG_DONTWAIT) :]
+    return data
 
 
 def describe(problem: ProviderError) -> dict[str, Any]:

@@ -133,6 +133,8 @@ class _Request:
         self._sock = sock
         self._on_event = on_event
         self._buffer = b""
+        self._unsent = memoryview(b"")
+        self._fds: tuple[int, ...] = ()
         self._sent = False
         self._begin: Callable[[], None] = lambda: None
         self._done = False
@@ -144,21 +146,36 @@ class _Request:
         """The result; None when the holder went away before it sent the command."""
         if terminal:
             come_to_the_foreground(fds[0])
-        try:
-            local.send_request(self._sock, order, fds)
-        except (BrokenPipeError, ConnectionResetError):
-            return None
+        self._unsent, self._fds = local.request(order), fds
         loop = Loop()
         try:
-            loop.watch(self._sock.fileno(), select.POLLIN, self._heard)
+            # Before the first byte leaves: the command may run, be heard and be told to end before we run again.
             with signals_noted(loop, self._caught, ENDING_SIGNALS), contextlib.ExitStack() as stack:
                 if terminal:
                     self._begin = stack.enter_context(terminal_given_over(fds[0], loop, self._resized))
                 while not self._done:
+                    events = select.POLLIN | (select.POLLOUT if self._unsent else 0)
+                    loop.watch(self._sock.fileno(), events, self._turn)
                     loop.step()
         finally:
             loop.close()
         return self._result
+
+    def _turn(self, events: int) -> None:
+        if self._unsent and events & select.POLLOUT:
+            self._ask()
+        if events & ~select.POLLOUT:
+            self._heard()
+
+    def _ask(self) -> None:
+        """In the loop: an order may be larger than what a holder that hangs takes, and we are to die all the same."""
+        before = len(self._unsent)
+        try:
+            self._unsent = local.send_some(self._sock, self._unsent, self._fds)
+        except OSError:
+            self._finish(None)
+        if len(self._unsent) < before:
+            self._fds = ()
 
     def _caught(self, number: int) -> None:
         # Closing the socket is how the holder learns; it ends the command in the container.
@@ -173,7 +190,7 @@ class _Request:
             self._done = True
             self._result = result
 
-    def _heard(self, _: int) -> None:
+    def _heard(self) -> None:
         try:
             data = self._sock.recv(65536)
         except OSError:

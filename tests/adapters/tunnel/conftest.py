@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from adapters.tunnel import CommandSpec, helperfile, run_through_holder, stop_holder
+from tests.waiting import PATIENCE, until
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[2]
@@ -97,7 +98,7 @@ class Capture:
         for fd in (self.stdin, self.stdout, self.stderr):
             os.close(fd)
         for thread in self._threads:
-            thread.join(30)
+            thread.join(PATIENCE)
         return self._parts["out"], self._parts["err"]
 
 
@@ -149,7 +150,8 @@ class Holder:
         self.server = server
         self.path = path
         self.idle_seconds = idle_seconds
-        self.tuning = tuning
+        # A machine that stands still for a while is no dead line, unless a test wants it to be one.
+        self.tuning = {"resume": 300, "dead": 300, **(tuning or {})}
         self.started = []
         self.refuse = False
 
@@ -168,7 +170,7 @@ class Holder:
         spec = CommandSpec(command, **options)
         return run_captured(
             lambda i, o, e: run_through_holder(
-                spec, self.path, spawn=self.spawn, stdin=i, stdout=o, stderr=e, start_seconds=10
+                spec, self.path, spawn=self.spawn, stdin=i, stdout=o, stderr=e, start_seconds=PATIENCE
             ),
             data,
         )
@@ -204,18 +206,21 @@ def held(endpoint, short_folder):
 
     yield start
     for holder, broker in made:
-        stop_holder(holder.path)
+
+        def over(holder=holder):
+            stop_holder(holder.path)  # again: one that waited for its turn takes it when another one goes
+            return all(process.poll() is not None for process in holder.started)
+
+        with contextlib.suppress(AssertionError):
+            until(over, 20)
         for process in holder.started:
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.kill()
+            process.wait()
         broker.close()
 
 
-def is_gone(pid: int, seconds: float) -> bool:
-    """Whether the process has ended, or does within so many seconds."""
+def is_gone(pid: int, seconds: float = PATIENCE) -> bool:
+    """Whether the process has ended, or does in time: much less than any grace, and enough for a busy machine."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
@@ -229,6 +234,6 @@ def is_gone(pid: int, seconds: float) -> bool:
 
 
 @pytest.fixture
-def gone() -> Callable[[int, float], bool]:
+def gone() -> Callable[..., bool]:
     """Whether a process ends in time."""
     return is_gone

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
-from adapters.tunnel import CommandSpec, hold, run_through_holder, stop_holder
+from adapters.tunnel import CommandSpec, hold, local, run_through_holder, stop_holder
 from statemachine.errors import AccessDeniedError, TunnelError, TunnelLostError, UserUnknownError
+from tests.waiting import PATIENCE, until
 
 
 def test_commands_share_one_exec_session(held):
@@ -40,7 +41,7 @@ def test_ten_at_once_over_one_session(held):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert all(results[n].out == data[n] == results[n].err for n in range(10))
     assert holder.server.sessions == 1
 
@@ -68,7 +69,7 @@ def test_a_stale_socket_is_replaced(held):
 def test_it_goes_when_idle_and_another_comes(held):
     holder = held(idle_seconds=0.3)
     holder("true")
-    assert holder.started[0].wait(5) == 0
+    assert holder.started[0].wait(PATIENCE) == 0
     assert not holder.path.exists()
     assert holder("echo again").out == b"again\n"
     assert holder.server.sessions == 2
@@ -79,7 +80,7 @@ def test_it_goes_when_asked(held):
     assert stop_holder(holder.path) is False
     holder("true")
     assert stop_holder(holder.path) is True
-    assert holder.started[0].wait(5) == 0
+    assert holder.started[0].wait(PATIENCE) == 0
 
 
 def test_errors_of_the_exec_call_keep_their_class(held):
@@ -111,7 +112,8 @@ def test_a_stopped_reader_stops_its_command_and_no_other(held):
         )
     )
     thread.start()
-    time.sleep(1.0)
+    # The pipe's 64 KiB and the megabyte of credit are used up, or will be while the other one runs.
+    until(lambda: select.select([read_end], [], [], 0)[0])
     data = os.urandom(2_000_000)
     assert holder("cat", data).out == data
     memory = Path(f"/proc/{holder.started[0].pid}/statm").read_text().split()
@@ -119,7 +121,7 @@ def test_a_stopped_reader_stops_its_command_and_no_other(held):
     os.close(write_end)
     os.read(read_end, 100)
     os.close(read_end)
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     os.close(null)
 
@@ -130,103 +132,118 @@ from pathlib import Path
 from adapters.tunnel import CommandSpec, run_through_holder
 def spawn():
     raise SystemExit("no holder")
-sys.exit(run_through_holder(CommandSpec(sys.argv[2]), Path(sys.argv[1]), spawn=spawn, stdin=0, stdout=1, stderr=2))
+spec = CommandSpec(sys.argv[2] * int(sys.argv[3]))
+sys.exit(run_through_holder(spec, Path(sys.argv[1]), spawn=spawn, stdin=0, stdout=1, stderr=2))
 """
+
+
+def client(path, command, times=1, **options):
+    """A process that runs a command over the holder there, which is to run already."""
+    return subprocess.Popen(
+        [sys.executable, "-c", CLIENT, str(path), command, str(times)],
+        stdout=subprocess.PIPE, cwd=Path(__file__).parents[3], **{"stdin": subprocess.PIPE, **options},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_killed_command_leaves_nothing_in_the_container(held, gone, number):
     holder = held()
     holder("true")
-    with subprocess.Popen(
-        [sys.executable, "-c", CLIENT, str(holder.path), "echo $$; sleep 300 & sleep 300"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3],
-        # A shell that runs the tests in the background has them ignore SIGINT, and who ignores it goes on doing so.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ) as client:  # fmt: skip
-        pid = int(client.stdout.readline())
-        began = time.monotonic()
-        client.send_signal(number)
-        status = client.wait(5)
-        assert time.monotonic() - began < 2
-        assert client.stdout.read() == b""
+    with client(holder.path, "echo $$; sleep 300 & sleep 300") as process:
+        pid = int(process.stdout.readline())
+        process.send_signal(number)
+        status = process.wait(PATIENCE)
+        assert process.stdout.read() == b""
     assert status == (-9 if number == signal.SIGKILL else 128 + number)
-    assert gone(pid, 5)
+    assert gone(pid)
     assert holder.server.sessions == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("times", [1, 3_000_000], ids=["asked", "asking"])
+def test_one_told_to_end_does_so_from_its_first_byte_on(short_folder, number, times):
+    """Whatever the holder makes of that byte, and whether or not it takes the others."""
+    path = short_folder / "slow.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        with client(path, ":", times) as process, listener.accept()[0] as sock:
+            sock.sendall(local.greeting())
+            sock.recv(1)
+            process.send_signal(number)
+            assert process.wait(PATIENCE) == 128 + number
 
 
 def test_a_reader_that_goes_away_ends_the_command(held, gone):
     holder = held()
     holder("true")
-    with subprocess.Popen(
-        [sys.executable, "-c", CLIENT, str(holder.path), "echo $$; yes"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3],
-    ) as client:  # fmt: skip
-        pid = int(client.stdout.readline())
-        client.stdout.close()
-        assert client.wait(5) == 141
-    assert gone(pid, 5)
+    with client(holder.path, "echo $$; yes", stdin=subprocess.DEVNULL) as process:
+        pid = int(process.stdout.readline())
+        process.stdout.close()
+        assert process.wait(PATIENCE) == 141
+    assert gone(pid)
 
 
-def test_a_dropped_socket_is_resumed(held):
-    holder = held(tuning={"resume": 20, "backoff_first": 0.05})
+def test_a_dropped_socket_is_resumed(held, tmp_path):
+    holder = held(tuning={"resume": 60, "backoff_first": 0.05})
     holder("true")
     data = os.urandom(6_000_000)
-    stop = threading.Event()
+    go = tmp_path / "go"
+    events = holder.path.with_suffix(".log")
 
     def saw():
-        while not stop.wait(0.4):
+        """Before the command reads, while it does, and while it writes: each time the line has come back."""
+        for breaks in range(1, 5):
             holder.server.drop_all()
+            until(lambda least=breaks: events.read_text().count("resumed after") >= least)
+            go.touch()
 
     thread = threading.Thread(target=saw)
     thread.start()
-    outcome = holder("sleep 1; tee /dev/stderr | { sleep 1; cat; }; exit 9", data)
-    stop.set()
+    slowly = f"until [ -e {go} ]; do sleep 0.1; done; tee /dev/stderr | {{ sleep 1; cat; }}; exit 9"
+    outcome = holder(slowly, data)
     thread.join()
     assert outcome.status == 9
     assert hashlib.sha256(outcome.out).digest() == hashlib.sha256(data).digest()
     assert outcome.err == data
-    assert holder.server.sessions > 2
+    assert holder.server.sessions == 5
 
 
-def test_a_session_that_cannot_be_resumed_is_lost(held):
-    holder = held(tuning={"resume": 1.5, "backoff_first": 0.1})
+def lost(holder, note, how):
+    """The error of a command that runs when something is done to its holder."""
     results = []
 
     def one():
         try:
-            holder("echo $$; sleep 60")
+            holder(f"touch {note}; sleep 300")
         except TunnelLostError as problem:
             results.append(problem)
 
-    holder("true")
     thread = threading.Thread(target=one)
     thread.start()
-    time.sleep(0.5)
-    holder.server.behaviour.close_with = 1011
-    holder.server.drop_all()
-    thread.join(10)
-    assert results[0].exit_status == 95
-    assert "was not resumed" in str(results[0])
+    until(note.exists)
+    how()
+    thread.join(PATIENCE)
+    return results[0]
 
 
-def test_a_dead_holder_is_told_and_replaced(held):
+def test_a_session_that_cannot_be_resumed_is_lost(held, tmp_path):
+    holder = held(tuning={"resume": 1.5, "backoff_first": 0.1})
+
+    def close_for_good():
+        holder.server.behaviour.close_with = 1011
+        holder.server.drop_all()
+
+    problem = lost(holder, tmp_path / "runs", close_for_good)
+    assert problem.exit_status == 95
+    assert "was not resumed" in str(problem)
+
+
+def test_a_dead_holder_is_told_and_replaced(held, tmp_path):
     holder = held()
     holder("true")
-    results = []
-
-    def one():
-        try:
-            holder("sleep 60")
-        except TunnelLostError as problem:
-            results.append(problem)
-
-    thread = threading.Thread(target=one)
-    thread.start()
-    time.sleep(0.5)
-    os.kill(holder.started[0].pid, signal.SIGKILL)
-    thread.join(5)
-    assert "holder died" in str(results[0])
+    problem = lost(holder, tmp_path / "runs", lambda: os.kill(holder.started[0].pid, signal.SIGKILL))
+    assert "holder died" in str(problem)
     assert holder("echo new").out == b"new\n"
 
 
@@ -237,6 +254,6 @@ def test_many_starters_at_once_end_up_with_one_holder(held):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE)
     assert results == [b"x\n"] * 6
     assert holder.server.sessions == 1
