@@ -172,10 +172,8 @@ class Session:
             self._lose(problem)
         elif self._passes(problem):
             self._try_again(problem)
-        elif self.link.known:
-            self._lose(TunnelLostError(f"the session broke and could not be resumed: {problem.message}"), problem)
         else:
-            self._lose(problem)
+            self._lose(TunnelLostError(f"the session broke and could not be resumed: {problem.message}"), problem)
 
     def _may_begin_again(self, problem: ProviderError) -> bool:
         """Whether the first dial of all is worth another: what stands is to be told at once."""
@@ -269,7 +267,7 @@ class Session:
         pause = min(self._tuning.backoff_first * 2**self._attempt, self._tuning.backoff_most)
         if waited + pause > self._patience:
             lost = TunnelLostError(f"the session broke and was not resumed within {waited:.0f} s: {why.message}")
-            self._lose(lost if self.link.known else why, why)
+            self._lose(lost, why)
             return
         self._attempt += 1
         self._loop.after(pause, lambda: None if self._over or self._dialling else self._dial())

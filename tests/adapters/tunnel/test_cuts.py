@@ -15,8 +15,11 @@ from emulator.testing import running_emulator
 from statemachine.errors import TunnelLostError
 from statemachine.secret import Secret
 from tests.emulator.clients import Azure
+from tests.waiting import PATIENCE, until
 
-BRISK = Tuning(ping=0.3, dead=1.2, resume=20, backoff_first=0.05, greeting=4, shell=6)
+PATIENT = Tuning(ping=0.3, dead=300, resume=60, backoff_first=0.05)
+BRISK = replace(PATIENT, dead=1.2)
+"""For lines that die silently; on a busy machine this takes others for dead as well."""
 # What each of ``tick``'s ten lines brings, a fifth of a second apart.
 TICK = "for i in 0 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.2; done; cat; exit 4"
 TICKED = b"".join(b"%d\n" % n for n in range(10))
@@ -48,8 +51,9 @@ class Line:
         given = self.azure.ticket(self.azure.running_group)
         return ExecEndpoint(given.web_socket_uri, Secret(given.password))
 
-    def __call__(self, command, data=b"", tuning=BRISK):
+    def __call__(self, command, data=b"", tuning=PATIENT):
         self.calls = 0
+        self.events.clear()
         return self.captured(
             lambda i, o, e: run_command(
                 CommandSpec(command), self.opener, stdin=i, stdout=o, stderr=e,
@@ -70,24 +74,23 @@ def line(emulated, captured):
 
 @pytest.mark.parametrize("mode", ["abort", "close", "silent"])
 def test_an_absolute_limit_is_survived_again_and_again(line, mode):
-    line.options(absolute_cut=0.9, cut_mode=mode)
+    line.options(absolute_cut=1.5, cut_mode=mode)
     data = os.urandom(200_000)
-    outcome = line(TICK, data)
+    outcome = line(TICK, data, BRISK)
     assert (outcome.status, outcome.out) == (4, TICKED + data)
     assert line.calls >= 2
 
 
 def test_keep_alive_stays_below_the_idle_limit(line):
-    line.options(idle_cut=1.0)
+    line.options(idle_cut=2.0)
     assert line("sleep 3; echo done").out == b"done\n"
-    assert line.calls == 1
+    assert line.calls == 1, line.events
 
 
 @pytest.mark.parametrize("mode", ["abort", "close"])
 def test_an_idle_limit_that_strikes_is_survived(line, mode):
-    line.options(idle_cut=0.6, cut_mode=mode)
-    patient = Tuning(ping=30, dead=60, resume=20, backoff_first=0.05)
-    assert line("sleep 2; echo done; exit 5", tuning=patient).out == b"done\n"
+    line.options(idle_cut=1.2, cut_mode=mode)
+    assert line("sleep 2; echo done; exit 5", tuning=replace(PATIENT, ping=60)).out == b"done\n"
     assert line.calls >= 2
 
 
@@ -95,17 +98,17 @@ def test_a_line_that_dies_without_a_word_is_found_dead(line):
     line.options(drop_after=150_000, drop_mode="silent", drop_silent=60, drop_count=_drops(line) + 1)
     data = os.urandom(600_000)
     began = time.monotonic()
-    assert line("cat", data).out == data
-    assert line.calls == 2
-    assert BRISK.dead <= time.monotonic() - began < 10
+    assert line("cat", data, replace(BRISK, dead=2)).out == data
+    assert line.calls >= 2
+    assert 2 <= time.monotonic() - began < 60, "before the line itself has an end"
     assert any("silent" in event for event in line.events)
 
 
 def test_a_pause_shorter_than_the_limit_is_no_break(line):
     line.options(drop_after=150_000, drop_mode="stall", drop_silent=0.7, drop_count=_drops(line) + 2)
     data = os.urandom(600_000)
-    assert line("cat", data, replace(BRISK, dead=10)).out == data
-    assert line.calls == 1
+    assert line("cat", data).out == data
+    assert line.calls == 1, line.events
 
 
 @pytest.mark.parametrize("echo", [{"echo": "doubled"}, {"echo": "delayed", "echo_delay": 0.6}])
@@ -119,7 +122,7 @@ def test_echoes_are_no_data(line, echo):
 def test_both_ends_give_up_when_nothing_comes_any_more(endpoint, captured, gone, tmp_path):
     server = endpoint()
     note = tmp_path / "pid"
-    tuning = Tuning(ping=0.3, dead=1.0, resume=1.5, backoff_first=0.05, shell=1, greeting=1)
+    tuning = Tuning(ping=0.3, dead=1.0, resume=1.5, backoff_first=0.05)
     problems = []
 
     def run():
@@ -134,14 +137,38 @@ def test_both_ends_give_up_when_nothing_comes_any_more(endpoint, captured, gone,
 
     thread = threading.Thread(target=run)
     thread.start()
-    until = time.monotonic() + 10
-    while not (note.exists() and note.read_text().endswith("\n")):
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    until(lambda: note.exists() and note.read_text().endswith("\n"))
+    server.behaviour.close_with = 1011  # no other session is to be had
     server.behaviour.silent = True  # the sockets stay open, and nothing passes
-    thread.join(15)
+    thread.join(PATIENCE)
     assert problems[0].exit_status == 95
-    assert gone(int(note.read_text()), 5)
+    assert gone(int(note.read_text()))
+
+
+def test_a_command_that_may_have_run_is_lost_also_where_the_ends_had_not_agreed_yet(endpoint, captured, tmp_path):
+    """A short first command goes out before the container has answered: who hears nothing cannot say that none ran."""
+    server = endpoint()
+    note = tmp_path / "ran"
+    introduced = []
+
+    def nothing_after_the_introduction(piece):
+        if introduced:
+            return b""
+        if b"probe-end" in piece:
+            introduced.append(1)
+            server.behaviour.close_with = 1011
+        return piece
+
+    server.behaviour.output = nothing_after_the_introduction
+    tuning = replace(PATIENT, greeting=1, resume=1)
+    with pytest.raises(TunnelLostError, match="1011"):
+        captured(
+            lambda i, o, e: run_command(
+                CommandSpec(f"touch {note}"), server.opener, stdin=i, stdout=o, stderr=e, ca_file=server.ca_file,
+                tuning=tuning,
+            )
+        )  # fmt: skip
+    until(note.exists)
 
 
 def _drops(line):
@@ -155,7 +182,7 @@ def _through(line, mebibytes, drops, minimum):
     line.options(drop_after=int(mebibytes * 1.6 * 2**20 / drops), drop_count=before + drops)
     block = os.urandom(1 << 20)
     data = b"".join(n.to_bytes(16, "big") + block[16:] for n in range(mebibytes))
-    outcome = line("cat; exit 9", data, tuning=Tuning(resume=60, backoff_first=0.05))
+    outcome = line("cat; exit 9", data, tuning=PATIENT)
     assert outcome.status == 9
     assert hashlib.sha256(outcome.out).digest() == hashlib.sha256(data).digest()
     assert minimum <= _drops(line) - before <= drops
