@@ -9,8 +9,9 @@ import pytest
 
 from adapters.tunnel import CommandSpec, Tuning, run_command, session
 from statemachine.errors import TunnelLostError
+from tests.waiting import PATIENCE, until
 
-PATIENT = Tuning(ping=60, dead=120, resume=20, backoff_first=0.05)
+PATIENT = Tuning(ping=60, dead=600, resume=60, backoff_first=0.05)
 
 
 class Clock:
@@ -51,13 +52,6 @@ def run_in_thread(captured, server, command, tuning, events):
     return thread, results
 
 
-def until(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_after_a_sleep_the_session_goes_on_over_a_new_connection_at_once(endpoint, captured, clock, tmp_path):
     server, events, go = endpoint(), [], tmp_path / "go"
     command = f"echo before; until [ -e {go} ]; do sleep 0.05; done; echo after; exit 5"
@@ -66,10 +60,10 @@ def test_after_a_sleep_the_session_goes_on_over_a_new_connection_at_once(endpoin
     time.sleep(0.3)
     server.behaviour.silent = True  # the connection of before the sleep is dead, and does not know it
     clock.slept += 3600
-    until(lambda: any("slept" in event for event in events), 3)
+    until(lambda: any("slept" in event for event in events))
     server.behaviour.silent = False
     go.touch()
-    thread.join(15)
+    thread.join(PATIENCE)
     assert [(result.status, result.out) for result in results] == [(5, b"before\nafter\n")]
     assert server.sessions == 2
 
@@ -81,6 +75,6 @@ def test_a_clock_that_is_set_is_no_sleep(endpoint, captured, clock, change):
     until(lambda: any("ready" in event for event in events))
     time.sleep(0.2)
     clock.slept += change
-    thread.join(15)
+    thread.join(PATIENCE)
     assert results[0].out == b"done\n"
     assert server.sessions == 1

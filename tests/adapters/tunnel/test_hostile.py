@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,9 @@ from statemachine.errors import (
 )
 from statemachine.secret import Secret
 
-BRISK = Tuning(shell=4, upload=20, greeting=4, resume=4, backoff_first=0.05)
+PATIENT = Tuning(dead=300, resume=60, backoff_first=0.05)
+BRISK = Tuning(shell=2, resume=4, backoff_first=0.05)
+"""For a shell that never answers."""
 
 
 def lossy(data):
@@ -35,7 +36,7 @@ def without(*values):
     return lambda data: data.translate(None, bytes(values))
 
 
-def trial(server, captured, command="tee /dev/stderr; exit 3", data=b"", tuning=BRISK):
+def trial(server, captured, command="tee /dev/stderr; exit 3", data=b"", tuning=PATIENT):
     events = []
     outcome = captured(
         lambda i, o, e: run_command(
@@ -105,7 +106,7 @@ def test_bytes_that_end_the_session_are_sent_in_another_way(endpoint, captured):
 
     server.behaviour.input = detach
     data = (os.urandom(50_000) + keys) * 4
-    outcome, events = trial(server, captured, data=data, tuning=replace(BRISK, resume=60))
+    outcome, events = trial(server, captured, data=data)
     assert (outcome.status, outcome.out, outcome.err) == (3, data, data)
     assert "armour BASE64" in " ".join(events)
     assert server.sessions < 15
@@ -120,7 +121,7 @@ def test_a_banner_and_a_greeting_are_no_obstacle(endpoint, captured):
 def test_a_session_in_which_nothing_runs_is_tried_again_and_told_as_no_more_than_that(endpoint, captured, code):
     server = endpoint(close_with=code)
     with pytest.raises(ExecRefusedError, match=rf"password.*1008|closed before a process ran .code {code}") as caught:
-        trial(server, captured, tuning=replace(BRISK, resume=0.5))
+        trial(server, captured, tuning=replace(PATIENT, resume=0.5))
     assert "has ended" not in str(caught.value)
     assert server.sessions > 1
 
@@ -167,15 +168,13 @@ def test_no_shell_at_all(endpoint, captured):
 
 
 def test_something_that_is_no_shell(endpoint, captured):
-    began = time.monotonic()
     with pytest.raises(NoShellError, match="did not answer"):
-        trial(endpoint(["/bin/cat"]), captured)
-    assert time.monotonic() - began < 10
+        trial(endpoint(["/bin/cat"]), captured, tuning=BRISK)
 
 
 def test_a_flood_instead_of_a_shell(endpoint, captured):
     with pytest.raises(NoShellError, match="did not answer"):
-        trial(endpoint(["/usr/bin/yes", "boo"]), captured)
+        trial(endpoint(["/usr/bin/yes", "boo"]), captured, tuning=BRISK)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root")

@@ -16,8 +16,9 @@ from emulator.testing import running_emulator
 from statemachine.errors import AzureError, RefusedError, TunnelLostError
 from statemachine.secret import Secret
 from tests.emulator.clients import Azure
+from tests.waiting import PATIENCE, until
 
-BRISK = {"resume": 20, "backoff_first": 0.05, "backoff_most": 0.2}
+BRISK = {"resume": 60, "backoff_first": 0.05, "backoff_most": 0.2}
 
 
 def helpers_of(server):
@@ -38,13 +39,6 @@ def restart(server):
     server.drop_all()
 
 
-def until(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 class Running:
     """A command in a thread, with its outcome or its error."""
 
@@ -59,8 +53,8 @@ class Running:
         except Exception as problem:
             self.problem = problem
 
-    def join(self, seconds=15):
-        self.thread.join(seconds)
+    def join(self):
+        self.thread.join(PATIENCE)
         assert not self.thread.is_alive()
         return self
 
@@ -142,14 +136,33 @@ class Crowd:
             raise AzureError("Azure did not open an exec session", http_status=refusal.status_code) from refusal
         return ExecEndpoint(given.web_socket_uri, Secret(given.password))
 
-    def __call__(self, command, data=b"", **tuning):
+    def __call__(self, command, data=b"", *, stdin=None, **tuning):
         return self.captured(
             lambda i, o, e: run_command(
-                CommandSpec(command), self.opener, stdin=i, stdout=o, stderr=e,
+                CommandSpec(command), self.opener, stdin=i if stdin is None else stdin, stdout=o, stderr=e,
                 ca_file=self.azure.emulator.ca_file, on_event=self.events.append,
                 tuning=Tuning(**{**BRISK, **tuning}),
             ), data,
         )  # fmt: skip
+
+    @contextlib.contextmanager
+    def occupied(self):
+        """While a command has the only session; what the block is given ends it."""
+        stdin, feed = os.pipe()
+        first = Running(lambda: self("read line; echo $line", stdin=stdin))
+        until(lambda: self.azure.emulator.control.sessions()["open"])
+
+        def leave():
+            with contextlib.suppress(OSError):
+                os.write(feed, b"first\n")
+
+        try:
+            yield leave
+        finally:
+            leave()
+            assert first.join().outcome.out == b"first\n"
+            os.close(feed)
+            os.close(stdin)
 
 
 @pytest.fixture
@@ -176,16 +189,15 @@ def test_a_running_command_waits_for_its_broken_session_too(crowd):
     assert crowd.refused
 
 
-def test_who_is_one_too_many_waits_a_little_and_is_then_told(crowd):
-    first = Running(lambda: crowd("sleep 1; echo first"))
-    until(lambda: crowd.azure.emulator.control.sessions()["open"])
-    time.sleep(0.3)
-    assert crowd("echo second").out == b"second\n"
-    assert first.join().outcome.out == b"first\n"
-    assert crowd.refused
-    holder = Running(lambda: crowd("sleep 2"))
-    until(lambda: crowd.azure.emulator.control.sessions()["open"])
-    time.sleep(0.5)
-    with pytest.raises(AzureError, match="409"):
+def test_who_is_one_too_many_waits_until_there_is_room(crowd):
+    with crowd.occupied() as leave:
+        second = Running(lambda: crowd("echo second"))
+        until(lambda: crowd.refused)
+        leave()
+        assert second.join().outcome.out == b"second\n"
+
+
+def test_who_is_one_too_many_is_told_so_in_the_end(crowd):
+    with crowd.occupied(), pytest.raises(AzureError, match="409"):
         crowd("echo never", resume=0.7)
-    holder.join()
+    assert crowd.refused > 1

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -56,7 +55,7 @@ def run(endpoint, captured, checked, short_folder, monkeypatch):
     place.mkdir(mode=0o700)
     (place / checked.build).write_bytes(checked.data)
     (place / checked.build).chmod(0o755)
-    tuning = Tuning(ping=0.3, dead=5, resume=10, backoff_first=0.05)
+    tuning = Tuning(ping=0.3, dead=60, resume=120, backoff_first=0.05)
 
     def run(command, data=b"", **options):
         spec = CommandSpec(command, **options)
@@ -93,8 +92,8 @@ def test_breaks_and_damage(run, tmp_path):
     def saw():
         while not (tmp_path / "runs").exists() and not stop.wait(0.02):
             continue
-        for _ in range(6):  # not for ever: on a busy machine half a second is hardly enough to come back
-            if stop.wait(0.5):
+        for _ in range(6):  # not for ever: on a busy machine that is hardly enough to come back
+            if stop.wait(0.3):
                 return
             run.server.drop_all()
 
@@ -113,9 +112,8 @@ def test_breaks_and_damage(run, tmp_path):
 
 def test_a_client_that_vanishes(run):
     run.server.behaviour.drop_after = 300_000
-    began = time.monotonic()
     assert run("yes | head -c 1000000").out == b"y\n" * 500_000
-    assert time.monotonic() - began < 15
+    assert run.server.sessions == 2
 
 
 def test_a_moment_of_fuzzing(tmp_path):

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from adapters.tunnel import CommandSpec, TtySize, run_command
+from tests.waiting import PATIENCE, until
 
 PROGRAM = """
 import os, sys
@@ -26,10 +27,10 @@ sys.exit(run_command(CommandSpec(sys.argv[4], tty=TtySize(24, 80)), opener, stdi
 """
 
 
-def read_until(fd, wanted, seconds=10):
+def read_until(fd, wanted):
     seen = b""
-    until = time.monotonic() + seconds
-    while wanted not in seen and time.monotonic() < until:
+    end = time.monotonic() + PATIENCE
+    while wanted not in seen and time.monotonic() < end:
         if select.select([fd], [], [], 0.1)[0]:
             seen += os.read(fd, 4096)
     assert wanted in seen, seen
@@ -72,7 +73,7 @@ def test_keys_signals_and_sizes_pass(endpoint):
         os.write(master, b"\r")
         read_until(master, b"40 120")
         client.send_signal(signal.SIGTERM)
-        assert client.wait(5) == 143
+        assert client.wait(PATIENCE) == 143
         assert termios.tcgetattr(slave) == before
     finally:
         client.kill()
@@ -133,10 +134,7 @@ def test_a_stop_is_survived_and_the_one_who_asks_politely_is_not_heard(endpoint)
     termios.tcsetattr(master, termios.TCSANOW, cooked)
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 41, 121, 0, 0))
     os.kill(pid, signal.SIGCONT)
-    until = time.monotonic() + 5
-    while termios.tcgetattr(master)[3] != raw[3]:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    until(lambda: termios.tcgetattr(master)[3] == raw[3])
     os.write(master, b"\r")
     read_until(master, b"41 121")
     os.kill(pid, signal.SIGTERM)

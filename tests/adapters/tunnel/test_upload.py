@@ -23,7 +23,7 @@ def upload(endpoint, captured):
 
     def count(piece):
         came[0] += len(piece)
-        time.sleep(len(piece) / 20e6)
+        time.sleep(len(piece) / 10e6)
         return piece
 
     server.behaviour.input = count
@@ -76,22 +76,26 @@ def test_both_kinds_in_turn(upload):
 
 
 def test_drops_do_not_change_a_byte(upload):
-    inner = upload.server.behaviour.input
-    since = drops = 0
+    server = upload.server
+    inner, since, dropped = server.behaviour.input, 0, []
 
     def cut(piece):
-        nonlocal since, drops
+        nonlocal since
         since += len(piece)
-        if since > 300_000 and drops < 6:
-            since, drops = 0, drops + 1
-            upload.server.drop_all()
+        # What a connection brought before it was dropped still comes: one that is dropped is so once.
+        fresh = [one for one in server.live if one not in dropped]
+        if since > 300_000 and fresh and len(dropped) < 6:
+            since = 0
+            dropped.extend(fresh)
+            server.drop_all()
         return inner(piece)
 
-    upload.server.behaviour.input = cut
+    server.behaviour.input = cut
+    before = server.sessions
     outcome, _ = upload("sha256sum", TEXT * 3)
     assert said(outcome) == hashlib.sha256(TEXT * 3).hexdigest()
-    assert drops == 6
-    assert upload.server.sessions >= 8
+    assert len(dropped) == 6
+    assert server.sessions - before == 7
 
 
 def test_a_slow_reader_gets_all_of_it(upload):
@@ -107,8 +111,6 @@ def test_a_reader_that_has_enough(upload):
 
 def test_what_cannot_be_expanded_ends_the_command_with_one_clear_line(upload, monkeypatch, tmp_path, gone):
     monkeypatch.setattr(Deflater, "squeeze", lambda self, piece: b"\xff" * 100)
-    began = time.monotonic()
     with pytest.raises(TunnelError, match=r"because of its input: compressed input that cannot be expanded$"):
         upload(f"echo $$ >{tmp_path}/pid; cat >/dev/null", TEXT)
-    assert time.monotonic() - began < 5
-    assert gone(int((tmp_path / "pid").read_text()), 5)
+    assert gone(int((tmp_path / "pid").read_text()))
