@@ -32,9 +32,10 @@ from adapters.tunnel.spec import OnEvent, Tuning
 from statemachine.errors import HelperMismatchError, TunnelError, TunnelLostError
 
 MESSAGE_MOST: Final = 32768  # a limit that some servers come with
-MESSAGE_SMALL: Final = 512
 MESSAGE_SAFE: Final = 48
+MESSAGE_SIZES: Final = (MESSAGE_MOST, 8192, 512, MESSAGE_SAFE)
 STRIKES_MOST: Final = 5
+UNFINISHED_MOST: Final = 7  # two for each size but the last, and one
 STUCK_MOST: Final = 3
 EARLY_MOST: Final = 8192  # bytes that may go out before the channel is known to be clean
 ACK_BYTES: Final = 1 << 20
@@ -180,7 +181,7 @@ class Link:
             learned.unfinished += 1
             # The first long message may have been the one too long, even if nobody said so.
             if self._attached and (too_long or learned.unfinished % 2 == 0):
-                learned.pad = MESSAGE_SMALL if learned.pad > MESSAGE_SMALL else MESSAGE_SAFE
+                learned.pad = next((size for size in MESSAGE_SIZES if size < learned.pad), MESSAGE_SAFE)
         self._sender = None
         self._up = False
 
@@ -196,7 +197,8 @@ class Link:
     @property
     def hopeless(self) -> bool:
         """Whether one channel after the other has failed in a way that another will not mend."""
-        return self.learned.strikes >= STRIKES_MOST or (not self._known and self.learned.unfinished >= STRIKES_MOST)
+        unfinished = not self._known and self.learned.unfinished >= UNFINISHED_MOST
+        return self.learned.strikes >= STRIKES_MOST or unfinished
 
     def feed(self, data: bytes | memoryview) -> None:
         """Take what came in; raises MalformedError (drop the channel) or TunnelError (give up)."""

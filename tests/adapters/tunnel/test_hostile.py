@@ -57,6 +57,8 @@ CHANNELS = {
     "nul eaten": ({"input": without(0), "output": without(0)}, "ESCAPE"),
     "input cut at 50": ({"cut_input": 50}, "messages of 50 bytes"),
     "input cut at 512": ({"cut_input": 512}, "messages of 512 bytes"),
+    "input cut at 16384": ({"cut_input": 16384}, "messages of 16384 bytes"),
+    "closed above 16384": ({"refuse_above": 16384}, ""),
     "closed above 600": ({"refuse_above": 600}, ""),
     "closed above 100": ({"refuse_above": 100}, ""),
     "small frames": ({"frame_most": 7}, ""),
@@ -73,6 +75,24 @@ def test_the_bytes_are_exact_over(endpoint, captured, name):
     assert outcome.out == data
     assert outcome.err == data
     assert expected in " ".join(events)
+
+
+@pytest.mark.parametrize(("limit", "agreed"), [(16384, 8192), (600, 512), (100, 48)])
+def test_a_channel_that_breaks_without_a_word_on_long_messages_gets_shorter_ones(endpoint, captured, limit, agreed):
+    server = endpoint()
+    longest = [0]
+
+    def cut(piece):
+        if len(piece) > limit:
+            server.drop_all()
+            return b""
+        longest[0] = max(longest[0], len(piece))
+        return piece
+
+    server.behaviour.input = cut
+    data = os.urandom(60_000)
+    assert trial(server, captured, data=data, tuning=replace(BRISK, resume=60))[0].out == data
+    assert longest[0] == agreed
 
 
 def test_damage_that_begins_later_is_noticed_and_survived(endpoint, captured):
