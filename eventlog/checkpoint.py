@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from eventlog import layout
-from eventlog.codec import CheckpointSigned
+from eventlog.codec import UNREADABLE, CheckpointSigned
 from eventlog.disk import Disk
 from eventlog.failures import explained
 from eventlog.paths import blobs_path
@@ -131,10 +131,13 @@ class SignedSeals(Seals):
 
     def look(self, entry: Entry, head: str, digest: str) -> str:
         """As ``Seals``."""
-        if entry.type == CheckpointSigned.__name__:
-            return self._checkpoint(msgspec.json.decode(entry.data, type=CheckpointSigned), entry.seq, head)
-        if entry.type in (SegmentsArchived.__name__, SegmentsExpired.__name__):
-            return self._tombstone(entry, head)
+        try:
+            if entry.type == CheckpointSigned.__name__:
+                return self._checkpoint(msgspec.json.decode(entry.data, type=CheckpointSigned), entry.seq, head)
+            if entry.type in (SegmentsArchived.__name__, SegmentsExpired.__name__):
+                return self._tombstone(entry, head)
+        except UNREADABLE as error:
+            return f"is no record of this program: {error}"
         return ""
 
     def _tombstone(self, entry: Entry, head: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, NoReturn
 import msgspec
 
 from eventlog.tombstone import SegmentsArchived, SegmentsExpired
+from eventlog.upcast import known as known_type
 from eventlog.upcast import reader
 from statemachine.errors import LogDamagedError
 from statemachine.events import EVENT_TYPES, Event
@@ -39,6 +40,9 @@ class CheckpointSigned(Event, frozen=True, gc=False, omit_defaults=True, kw_only
     signature: str
     """Ed25519, in hex."""
 
+
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for a line that is not a record; the last for one that is nested without end."""
 
 LOG_SUBJECT: Final = "log"
 """Subject of the log's own events."""
@@ -123,7 +127,16 @@ def event_of(name: str, schema: int, data: bytes | msgspec.Raw, seq: int) -> Eve
     """
     try:
         return READERS[name, schema](data)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
+        raise LogDamagedError(f"event {seq} of the log is not a valid {name}: {error}") from error
+
+
+def own_event_of(name: str, schema: int, data: bytes | msgspec.Raw, seq: int) -> Event | None:
+    """As ``event_of``, for the log's own events."""
+    kind = known_type(OWN_TYPES, name, schema)
+    try:
+        return None if kind is None else reader(kind, name, schema, _decoder(kind).decode)(data)
+    except UNREADABLE as error:
         raise LogDamagedError(f"event {seq} of the log is not a valid {name}: {error}") from error
 
 

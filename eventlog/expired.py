@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from eventlog import layout
-from eventlog.codec import LOG_SUBJECT
+from eventlog.codec import LOG_SUBJECT, UNREADABLE
 from eventlog.disk import Disk
 from eventlog.pieces import Kept, Piece, open_view
 from eventlog.read import lines_with
@@ -44,7 +44,7 @@ def told(line: bytes, kind: type[T]) -> tuple[T, Record] | None:
         if record.subject != LOG_SUBJECT or record.type != kind.__name__ or record.schema > kind.VERSION:
             return None
         return msgspec.json.decode(record.data, type=kind), record
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 
@@ -94,7 +94,7 @@ class Jumps:
             return None
         try:
             missing = _first(line).seq - 1
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             return None
         if missing <= after:
             return None
@@ -158,7 +158,7 @@ def identity(pieces: Iterable[Piece]) -> tuple[str, Origin] | None:
         return None
     try:
         first = _first(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise pieces[0].damaged(0, f"is not a record: {error}") from error
     if first.seq != 1:
         for one in reversed(tombstones(pieces)):

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from eventlog import layout
+from eventlog.codec import UNREADABLE
 from eventlog.expired import Told, readable_tombstones
 from eventlog.measure import entries, measure
 from eventlog.pieces import Kept, Piece, Sealed
@@ -77,7 +78,7 @@ class Gaps:
             return ""
         try:
             event = msgspec.json.decode(entry.data, type=kind)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             return f"is no record of this program: {error}"
         if isinstance(event, SegmentsExpired):
             self.aside.update(event.aside)

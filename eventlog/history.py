@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from eventlog.codec import OWN_TYPES, CheckpointSigned, TornTailSetAside
+from eventlog.codec import CheckpointSigned, TornTailSetAside, own_event_of
 from eventlog.record import Actor, Record
 from eventlog.table import json_lines, table
 from eventlog.tombstone import SegmentFacts, SegmentsArchived, SegmentsExpired
@@ -161,8 +161,8 @@ def _seen(record: Record, event: e.Event | None) -> Row:
         row.detail, row.request_id = event.detail, event.request_id
         if isinstance(event, e.Exited) and event.exit_code is not None:
             row.detail = f"exit status {event.exit_code}" + (f", {event.detail}" if event.detail else "")
-    elif record.type in OWN_TYPES:
-        row.verb, row.detail = _own(msgspec.json.decode(record.data, type=OWN_TYPES[record.type]))
+    elif own := own_event_of(record.type, record.schema, record.data, record.seq):
+        row.verb, row.detail = _own(own)
     else:
         row.detail = "written by a newer version of this program"
     return row

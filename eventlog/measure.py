@@ -9,9 +9,9 @@ from hashlib import sha256
 import msgspec
 
 from eventlog import layout
-from eventlog.codec import timestamp
+from eventlog.codec import UNREADABLE, timestamp
 from eventlog.pieces import Active, Piece, Sealed
-from eventlog.replay import BROKEN, UNREADABLE, Entry, decode_entry
+from eventlog.replay import BROKEN, Entry, decode_entry
 from eventlog.tombstone import SegmentFacts
 from statemachine.errors import LogDamagedError
 

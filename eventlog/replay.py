@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from eventlog import layout
-from eventlog.codec import READERS, event_of
+from eventlog.codec import READERS, UNREADABLE, event_of
 from eventlog.pieces import Kept, Piece, View
 from eventlog.read import lines_with, needle
 from eventlog.record import Record
@@ -26,9 +26,6 @@ class Entry(msgspec.Struct, gc=False):
     schema: int
     data: msgspec.Raw
 
-
-UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
-"""What decoding raises for a line that is not a record."""
 
 decode_entry: Final = msgspec.json.Decoder(Entry).decode
 BROKEN: Final = "was changed, or does not follow the line before"

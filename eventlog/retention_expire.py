@@ -15,14 +15,14 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from eventlog.codec import LOG_SUBJECT, READERS, TornTailSetAside
+from eventlog.codec import LOG_SUBJECT, READERS, UNREADABLE, TornTailSetAside, own_event_of
 from eventlog.disk import Disk
 from eventlog.expired import identity
 from eventlog.living import Living
 from eventlog.log import EventLog
 from eventlog.measure import Cut, Prefix, cut_before, entries, is_late, measure
 from eventlog.pieces import START, Piece, View, open_view
-from eventlog.replay import UNREADABLE, Entry, decode_entry
+from eventlog.replay import Entry, decode_entry
 from eventlog.retention import cut, finish, write_pending
 from eventlog.tombstone import Origin, SegmentFacts, SegmentsExpired
 from statemachine.errors import InternalError, LogDamagedError
@@ -83,8 +83,10 @@ def plan(disk: Disk, log: Path, before: datetime, may: May | None = None) -> Pla
         living, aside = Living(), []
         for _, line, entry in chain.from_iterable(map(entries, gone)):
             living.take(line, entry)
-            if entry.subject == LOG_SUBJECT and entry.type == TornTailSetAside.__name__:
-                aside.append(msgspec.json.decode(entry.data, type=TornTailSetAside).file)
+            if entry.subject == LOG_SUBJECT:
+                own = own_event_of(entry.type, entry.schema, entry.data, entry.seq)
+                if isinstance(own, TornTailSetAside):
+                    aside.append(own.file)
         kept = living.lines()
         _prove(gone, kept, living.subjects())
         named = identity(view.pieces)

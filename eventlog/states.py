@@ -12,9 +12,9 @@ from itertools import groupby
 from typing import Final
 
 from eventlog import layout
-from eventlog.codec import READERS, encode
+from eventlog.codec import READERS, UNREADABLE, encode
 from eventlog.pieces import Kept, Piece, Place
-from eventlog.replay import BROKEN, UNREADABLE, chained, decode_entry, whole
+from eventlog.replay import BROKEN, chained, decode_entry, whole
 from statemachine.errors import LogDamagedError
 from statemachine.events import EVENT_TYPES
 from statemachine.fold import Workspace, empty
@@ -197,7 +197,7 @@ def _command_in(line: bytes, folding: Folding) -> bytes:
 
 
 def recorded_in(line: bytes) -> Recorded:
-    """The event in a line. Raises msgspec.MsgspecError, UnicodeDecodeError."""
+    """The event in a line. Raises what is ``UNREADABLE``."""
     entry = decode_entry(line)
     event = READERS[entry.type, entry.schema](entry.data)
     return Recorded(entry.seq, entry.time, entry.subject, event, entry.type)

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from eventlog import layout
+from eventlog.codec import UNREADABLE
 from eventlog.disk import Disk
 from statemachine.errors import LogDamagedError, LogError
 
@@ -44,7 +45,7 @@ _seq: Final = msgspec.json.Decoder(_Seq)
 
 
 def seq_in(line: bytes) -> int:
-    """The position a line says it has. Raises msgspec.MsgspecError."""
+    """The position a line says it has. Raises what is ``UNREADABLE``."""
     return _seq.decode(line).seq
 
 
@@ -71,7 +72,7 @@ def read_tail(disk: Disk, fd: int, path: Path) -> Tail:
     if not end:
         return Tail(0, layout.GENESIS, 0, size)
     if layout.is_shaped(line) and layout.digest_of(line) == layout.hash_in(line):
-        with suppress(msgspec.MsgspecError):
+        with suppress(*UNREADABLE):
             return Tail(seq_in(line), layout.hash_in(line), end, size, _base(disk, fd))
     number = line_number(disk, fd, end - 1)
     raise LogDamagedError(f"{path}, line {number}: the last event was changed after it was written")

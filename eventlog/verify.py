@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from eventlog import layout
-from eventlog.codec import LOG_SUBJECT, TornTailSetAside
+from eventlog.codec import LOG_SUBJECT, UNREADABLE, TornTailSetAside, own_event_of
 from eventlog.disk import Disk, is_open_to_others
 from eventlog.lock import stillness
 from eventlog.paths import TORN
 from eventlog.pieces import Active, Kept, Piece, Sealed, View, open_view
-from eventlog.replay import UNREADABLE, decode_entry
+from eventlog.replay import Entry, decode_entry
 from eventlog.seals import Seals
 from eventlog.tail import TOO_LONG
 from statemachine.errors import LogDamagedError
@@ -60,7 +61,8 @@ class _Check:
         self.events = 0
         self.head = layout.GENESIS
         self.reason = ""
-        self.aside: set[str] = set()
+        self.aside: dict[str, str] = {}
+        """Files with unfinished lines, and the SHA-256 of what is in them."""
         self.seals = seals
         self.gaps = gaps
 
@@ -117,9 +119,7 @@ class _Check:
             self.reason = f"has seq {record.seq} where {self.seq + 1} belongs"
             return False
         if record.subject == LOG_SUBJECT:
-            if record.type == TornTailSetAside.__name__:
-                self.aside.add(msgspec.json.decode(record.data, type=TornTailSetAside).file)
-            self.reason = self.gaps.look(record) or self.seals.look(record, self.head, digest)
+            self.reason = self._own(record) or self.gaps.look(record) or self.seals.look(record, self.head, digest)
             if self.reason:
                 return False
         self.seals.passes(record.seq, digest)
@@ -127,6 +127,16 @@ class _Check:
         self.events += 1
         self.head = digest
         return True
+
+    def _own(self, record: Entry) -> str:
+        """What is wrong with an event of the log's own in itself."""
+        try:
+            own = own_event_of(record.type, record.schema, record.data, record.seq)
+        except LogDamagedError as error:
+            return f"is no record of this program: {error.message}"
+        if isinstance(own, TornTailSetAside):
+            self.aside[own.file] = own.sha256
+        return ""
 
 
 def verify(path: Path, *, disk: Disk | None = None, seals: Seals | None = None, archive: Path | None = None) -> Verdict:
@@ -252,11 +262,19 @@ def _seq_of(line: bytes) -> int:
         return 0
 
 
+def _digest(file: Path) -> str:
+    """The SHA-256 of a file; empty for what cannot be read."""
+    try:
+        return sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
 def _warnings(path: Path, view: View, check: _Check) -> tuple[str, ...]:
     from eventlog.retention import is_unfinished
 
     found: list[str] = []
-    aside = check.aside - check.gaps.aside
+    aside = check.aside.keys() - check.gaps.aside
     if view.active and is_open_to_others(os.fstat(view.active.fd)):
         found.append(f"{path.name} can be read or written by other users; the next append takes that away")
     kept = {entry.name for entry in path.parent.glob(f"{path.name}.{TORN}-*")}
@@ -264,6 +282,11 @@ def _warnings(path: Path, view: View, check: _Check) -> tuple[str, ...]:
         f"{name} is not mentioned in the log: an append died while setting it aside" for name in sorted(kept - aside)
     )
     found.extend(f"{name} was set aside and is gone" for name in sorted(aside - kept))
+    found.extend(
+        f"{name} is not what was set aside: it was changed"
+        for name in sorted(aside & kept)
+        if _digest(path.with_name(name)) != check.aside[name]
+    )
     if is_unfinished(path):
         found.append("an expiry was begun and not finished; the next `audit expire` or `audit archive` does the rest")
     if check.seals.unchecked:

@@ -18,13 +18,17 @@ from adapters.cli.compose import log_path
 def history(workspace: str | None, limit: int, as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
     """Show who did what, when, and how it ended; of one WORKSPACE or of all."""
     from adapters.cli.expired import note
-    from adapters.cli.host import host, user
-    from eventlog import Actor, EventLog
+    from eventlog.audit.reader import LogReader
     from eventlog.history import json_lines, rows, table
+    from statemachine.errors import LogDamagedError
 
     note(log_path(os.environ))
-    log = EventLog(log_path(os.environ), actor=lambda: Actor(user=user(), host=host()), correlation="")
-    found = rows(log.records(), subject=workspace, limit=limit)
+    reader = LogReader(log_path(os.environ))
+    try:
+        found = rows(reader.records(), subject=workspace, limit=limit)
+    except LogDamagedError as error:
+        # What makes no sense comes from the damage before it.
+        raise (reader.damage or [error])[0] from None
     if as_json:
         for line in json_lines(found):
             click.echo(line)
@@ -32,6 +36,8 @@ def history(workspace: str | None, limit: int, as_json: bool) -> None:  # noqa: 
         click.echo(table(found, width=shutil.get_terminal_size((160, 24)).columns))
     else:
         click.echo("nothing recorded" + (f" of workspace {workspace}" if workspace else ""), err=True)
+    if reader.damage:
+        raise reader.damage[0]
 
 
 @click.command()

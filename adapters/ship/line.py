@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from eventlog import layout
+from eventlog.codec import UNREADABLE
 from eventlog.expired import Jumps
 from eventlog.tombstone import SegmentsExpired
 from statemachine.errors import LogDamagedError
@@ -29,7 +30,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
         """Everything in the line, what only a newer version knows included. Raises LogDamagedError."""
         try:
             found: dict[str, Any] = msgspec.json.decode(self.raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise LogDamagedError(
                 f"event {self.seq} of log {self.log} is no record of this program: {error}"
             ) from error
@@ -93,7 +94,7 @@ class Chain:
             # The parser steps over what it was not asked for, whatever bytes these are.
             if not raw.isascii():
                 raw.decode()
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise ChainError(f"is no record of this program: {error}") from error
         if head.seq != self.seq + 1:
             raise ChainError(f"has seq {head.seq} where {self.seq + 1} belongs")

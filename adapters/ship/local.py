@@ -13,6 +13,7 @@ import msgspec
 from adapters.ship.line import Chain, ChainError, Line
 from adapters.ship.writer import Name, name_of
 from eventlog import layout
+from eventlog.codec import UNREADABLE
 from eventlog.disk import Disk
 from eventlog.expired import identity, tombstones
 from eventlog.failures import explained
@@ -211,5 +212,5 @@ DIVERGED: Final = (
 def _seq_of(line: bytes, path: Path) -> int:
     try:
         return _seq(line).seq
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise LogDamagedError(f"{path}: a line is no record of this program: {error}") from error

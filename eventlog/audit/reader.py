@@ -16,11 +16,12 @@ from typing import Final
 import msgspec
 
 from eventlog import layout
+from eventlog.codec import UNREADABLE
 from eventlog.disk import Disk
 from eventlog.measure import entries
 from eventlog.pieces import START, Kept, Piece, Place, Sealed, View, open_view
 from eventlog.record import Record
-from eventlog.replay import BROKEN, UNREADABLE, chained, leaps, whole
+from eventlog.replay import BROKEN, chained, leaps, whole
 from statemachine.errors import LogDamagedError
 
 PLACES: Final = 64

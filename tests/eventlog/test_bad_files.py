@@ -5,13 +5,21 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from eventlog import EventLog, blobs, ensure_writable, verify
+from eventlog import EventLog, blobs, ensure_writable, layout, verify
+from eventlog.audit.reader import LogReader
+from eventlog.checkpoint import trust_in
+from eventlog.codec import OWN_TYPES
 from eventlog.disk import Disk
+from eventlog.history import rows
 from eventlog.layout import MAX_LINE
+from eventlog.retention_expire import plan
+from eventlog.sealing import public_key, verify_signed
 from statemachine.errors import LogDamagedError, LogError
 from statemachine.events import Created, Exited
 from tests.eventlog.conftest import ACTOR
@@ -133,6 +141,48 @@ def test_a_gigantic_line(path: Path, make: Make) -> None:
     path.write_bytes(good + b"x" * (3 * MAX_LINE))
     with pytest.raises(LogDamagedError, match="line 2: longer than"):
         make().append("ws", Created())
+
+
+def nested(data: bytes) -> bytes:
+    return b'{"x":' + b"[" * 50_000 + b"]" * 50_000 + b"}"
+
+
+OTHER_SHAPES: dict[str, Callable[[bytes], bytes]] = {
+    "nested without end": nested,
+    "of the log's own kinds, and empty": lambda data: b"{}",
+    "of the log's own kinds, with other types": lambda data: b'{"count":"x","segments":7,"file":[],"key":1}',
+}
+
+
+@pytest.mark.parametrize("kind", ["Exited", *OWN_TYPES])
+@pytest.mark.parametrize("shape", OTHER_SHAPES)
+def test_a_line_whose_data_is_of_another_shape(
+    path: Path, make: Make, kind: str, shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can write the file can also make the hashes, so they prove nothing about what is in a line."""
+    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
+    trust = [trust_in(public_key(tmp_path / "other.jsonl"))]
+    make().append("ws", Created())
+    subject = b"ws" if kind == "Exited" else b"log"
+    line, head = path.read_bytes(), verify(path).head
+    body = line[: line.index(b',"data":')].replace(b'"type":"Created"', b'"type":"%b"' % kind.encode())
+    body = body.replace(b'"subject":"ws"', b'"subject":"%b"' % subject).replace(b'"seq":1', b'"seq":2')
+    body += b',"data":%b,"prev":"%b"' % (OTHER_SHAPES[shape](b""), head.encode())
+    path.write_bytes(line + layout.seal(body.decode())[0])
+    for verdict in (verify(path), verify_signed(path, trust)):
+        if shape == "nested without end" or kind != "Exited":
+            assert (verdict.ok, verdict.line) == (False, 2), verdict
+            assert "is no record of this program" in verdict.reason or "one of those given" in verdict.reason
+    for read in (
+        lambda: rows(LogReader(path).records()),
+        lambda: list(make().records(verified=True)),
+        lambda: list(make().replay()),
+        lambda: make().recall("ws"),
+        lambda: make().append("ws", Created()),
+        lambda: plan(Disk(), path, datetime(2100, 1, 1, tzinfo=UTC)),
+    ):
+        with suppress(LogDamagedError):
+            read()
 
 
 def test_an_event_too_long_to_write_is_refused_and_nothing_is_written(path: Path, make: Make) -> None:

@@ -104,6 +104,8 @@ def test_what_is_set_aside_is_kept_and_told(path: Path, make: Make, caplog: pyte
     assert kept.stat().st_mode & 0o777 == 0o600
     assert aside.size == 31
     assert "set aside" in caplog.text
+    kept.write_bytes(b'{"specversion":"1.0","id":"hall')
+    assert verify(path).warnings == (f"{aside.file} is not what was set aside: it was changed",)
     kept.unlink()
     assert verify(path).warnings == (f"{aside.file} was set aside and is gone",)
 

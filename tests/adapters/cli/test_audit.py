@@ -393,6 +393,7 @@ def test_a_damaged_log_still_answers_and_names_its_first_bad_line(
     lines = story.path.read_bytes().splitlines(keepends=True)
     story.path.write_bytes(b"".join(DAMAGES[damage](lines)))
     for verb in (
+        ("history", "--json"),
         ("audit", "--json"),
         ("audit", "who", "shop", "--json"),
         ("audit", "cost", "--json"),
