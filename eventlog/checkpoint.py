@@ -7,7 +7,7 @@ or that rolls. What was sealed last is also kept beside the key, so that cutting
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +16,7 @@ import msgspec
 from eventlog import layout
 from eventlog.codec import UNREADABLE, CheckpointSigned
 from eventlog.disk import Disk
-from eventlog.failures import explained
+from eventlog.failures import explained, warn
 from eventlog.paths import blobs_path
 from eventlog.replay import Entry
 from eventlog.seals import Seals
@@ -44,6 +44,13 @@ class Sealed(msgspec.Struct, frozen=True):
     key: str = ""
 
 
+class BadSealError(LogError):
+    """What was sealed last cannot be read, because it was changed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is not what this program wrote", remedy="Seal the log again: `audit seal`.")
+
+
 class Trust(msgspec.Struct, frozen=True):
     """What an auditor was given: a public key, and what had been sealed when it was given out."""
 
@@ -56,6 +63,16 @@ def signed_text(count: int, head: str, key: str) -> bytes:
     return b"%b%d\n%b\n%b\n" % (_CONTEXT, count, head.encode(), key.encode())
 
 
+class _Kept(Sealed, frozen=True):
+    """The same in a file, where a changed bit would accuse the log."""
+
+    sum: str = ""
+
+
+def _sum(sealed: Sealed) -> str:
+    return sha256(f"{sealed.seq} {sealed.head} {sealed.key}".encode()).hexdigest()[:16]
+
+
 def last_path(log: Path) -> Path:
     """Where a log keeps what was sealed last."""
     return blobs_path(log, "keys") / "sealed"
@@ -66,11 +83,15 @@ def last_sealed(log: Path) -> Sealed | None:
     path = last_path(log)
     with explained(path, "read"):
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Sealed)
+            kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
         except FileNotFoundError:
             return None
-        except msgspec.MsgspecError as error:
-            raise LogError(f"{path} is not what this program wrote", remedy="Seal the log again.") from error
+        except UNREADABLE as error:
+            raise BadSealError(path) from error
+    # One of an earlier version has no sum.
+    if kept.sum and kept.sum != _sum(kept):
+        raise BadSealError(path)
+    return Sealed(kept.seq, kept.head, kept.key)
 
 
 def remember(log: Path, sealed: Sealed) -> None:
@@ -81,7 +102,8 @@ def remember(log: Path, sealed: Sealed) -> None:
         draft = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
         fd = disk.create(draft)
         try:
-            disk.write_all(fd, msgspec.json.encode(sealed))
+            kept = _Kept(sealed.seq, sealed.head, sealed.key, _sum(sealed))
+            disk.write_all(fd, msgspec.json.encode(kept))
         finally:
             disk.close(fd)
         draft.replace(path)
@@ -124,10 +146,9 @@ class SignedSeals(Seals):
 
         keys = [Ed25519PublicKey.from_public_bytes(one.public) for one in trust]
         self._keys = {key_id(key): key for key in keys}
-        self._wanted = {one.sealed.seq: one.sealed.head for one in trust if one.sealed.seq}
-        self._others: set[int] = set()
-        """Lines that are there, and not those that had been sealed."""
-        self._expired: SegmentsExpired | None = None
+        for one in trust:
+            if one.sealed.seq:
+                self.knows(one.sealed.seq, one.sealed.head, f"event {one.sealed.seq} had been sealed", given=True)
 
     def look(self, entry: Entry, head: str, digest: str) -> str:
         """As ``Seals``."""
@@ -148,7 +169,7 @@ class SignedSeals(Seals):
         if not wrong:
             self.signed = entry.seq - 1
             if entry.type == SegmentsExpired.__name__ and entry.schema <= SegmentsExpired.VERSION:
-                self._expired = msgspec.json.decode(data, type=SegmentsExpired)
+                self.expired = msgspec.json.decode(data, type=SegmentsExpired)
         return wrong
 
     def _checkpoint(self, event: CheckpointSigned, seq: int, head: str) -> str:
@@ -171,32 +192,10 @@ class SignedSeals(Seals):
             return f"has a signature that key {key} did not make"
         return ""
 
-    def passes(self, seq: int, digest: str) -> None:
-        """As ``Seals``."""
-        if self._wanted and seq in self._wanted:
-            if self._wanted[seq] == digest:
-                del self._wanted[seq]
-            else:
-                self._others.add(seq)
-
-    def _excuse(self) -> None:
-        """What had been sealed, is not here, and expired as whoever sealed it says, cannot be asked for any more.
-
-        At the end of a segment it still can: the tombstone has its hash.
-        """
-        if self._expired is None:
-            return
-        ends = {segment.last: segment.head for segment in self._expired.segments}
-        for seq in [seq for seq in self._wanted if seq <= self._expired.last and seq not in self._others]:
-            if ends.get(seq, self._wanted[seq]) == self._wanted[seq]:
-                self.unchecked += seq not in ends
-                del self._wanted[seq]
-
     def verdict(self) -> str:
         """As ``Seals``."""
-        self._excuse()
-        if self._wanted:
-            return f"is missing, or another one than it was: event {min(self._wanted)} had been sealed"
+        if found := super().verdict():
+            return found
         if not self.signed:
             self.line = 0
             return f"begins a log that no key of those given ({', '.join(self._keys)}) ever sealed"
@@ -210,7 +209,16 @@ class _Signed(msgspec.Struct):
 
 def is_due(log: Path, seq: int) -> bool:
     """Whether there are so many unsealed events that it is time for a checkpoint, in a log that has a key."""
-    with suppress(LogError):
+    try:
         sealed = last_sealed(log)
-        return sealed is not None and seq - sealed.seq > EVERY
-    return False
+    except BadSealError:
+        # Sealing writes it anew.
+        return True
+    except LogError:
+        return False
+    if sealed is None:
+        return False
+    if seq < sealed.seq:
+        warn(f"the event log {log} ends before event {sealed.seq}, which had been sealed; `verify` says more")
+        return False
+    return seq - sealed.seq > EVERY

@@ -37,7 +37,7 @@ class Told(NamedTuple):
 
 def told(line: bytes, kind: type[T]) -> tuple[T, Record] | None:
     """The event in a line, if it is whole and of that kind, and this version can read it."""
-    if not layout.is_shaped(line) or layout.digest_of(line) != layout.hash_in(line):
+    if not layout.is_whole(line):
         return None
     try:
         record = _record(line)
@@ -90,7 +90,7 @@ class Jumps:
 
     def over(self, line: bytes, after: int = 0) -> SegmentsExpired | None:
         """The tombstone of all lines between the one numbered ``after`` and this one; None if there is none."""
-        if not layout.is_shaped(line) or layout.digest_of(line) != layout.hash_in(line):
+        if not layout.is_whole(line):
             return None
         try:
             missing = _first(line).seq - 1

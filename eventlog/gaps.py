@@ -41,6 +41,8 @@ class Gaps:
         """Files that expired along with the event that told of them."""
         self.missing = 0
         """Seq of the last line that is missing so far."""
+        self.unexplained = False
+        """Whether something is missing of which no tombstone speaks that can be read."""
         self.found: Told | None = None
         """The tombstone for all that is missing, once ``verdict`` found it in order."""
 
@@ -57,6 +59,7 @@ class Gaps:
         if self._segment is None or self._segment.base == seq - 1:
             upto = max((one.event.last for one in self._tombstones()), default=0)
         if seq - 1 > upto:
+            self.unexplained = True
             if not before:
                 return f"is not the first line of a log: the beginning is missing, {_events(1, seq - 1)}"
             covered = f", and tombstones cover no more than event {upto}" if upto else ""
@@ -101,6 +104,7 @@ class Gaps:
         last = self._kept.segment.last if self._kept else self.missing
         told = [one for one in self._tombstones() if one.event.last >= last]
         if not told:
+            self.unexplained = True
             return f"is missing, with everything up to event {last}, and no tombstone says why"
         reasons = [self._against(one) for one in told]
         if all(reasons):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -79,17 +79,30 @@ def make(log: Path) -> Key:
         with _unlocked():
             ring.set_password(APPLICATION, _account(log), seed.hex())
         return _key(seed, _RING)
-    file, disk = key_file(log), Disk()
+    file = key_file(log)
     with explained(file, "written"):
-        disk.make_folder(file.parent)
-        fd = disk.create(file)
+        _write(file, seed)
+        # Ours, or that of a process that made one at the same time.
+        return _key(file.read_bytes(), str(file))
+
+
+def _write(file: Path, seed: bytes) -> None:
+    """Keep a key in a file, whole or not at all, unless there is one. Raises OSError."""
+    disk = Disk()
+    disk.make_folder(file.parent)
+    draft = file.with_name(f"{file.name}.{os.getpid()}-{os.urandom(4).hex()}")
+    fd = disk.create(draft)
+    try:
         try:
             disk.write_all(fd, seed)
             disk.sync(fd)
         finally:
             disk.close(fd)
+        with suppress(FileExistsError):
+            file.hardlink_to(draft)
         disk.sync_folder(file.parent)
-    return _key(seed, str(file))
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _key(seed: bytes, place: str) -> Key:
@@ -106,12 +119,11 @@ def _no_key(place: str) -> LogError:
 
 @contextmanager
 def _unlocked() -> Iterator[None]:
-    """Say what to do when there is a keyring and it does not answer, because it is locked or was dismissed."""
-    from keyring.errors import KeyringError
-
+    """Say what to do when there is a keyring and it does not answer, because it is locked, dismissed or broken."""
     try:
         yield
-    except KeyringError as error:
+    except Exception as error:
+        # Behind the library are those of many systems, each with errors of its own.
         raise LogError(
             f"{_RING} cannot be used: {str(error) or type(error).__name__}",
             remedy=f"Unlock it; or set {_VARIABLE}=file to keep the key of the event log in a private file.",
@@ -130,6 +142,7 @@ def _keyring() -> Any:  # the library is optional, and has no type when it is no
         import keyring
     except ImportError:
         return None
-    backend = keyring.get_keyring()
-    # Those of priority below one are empty, or keep passwords as text.
-    return backend if backend.priority >= 1 else None
+    with _unlocked():
+        backend = keyring.get_keyring()
+        # Those of priority below one are empty, or keep passwords as text.
+        return backend if backend.priority >= 1 else None

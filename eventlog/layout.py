@@ -94,7 +94,17 @@ def is_shaped(line: bytes) -> bool:
     )
 
 
+def is_whole(line: bytes) -> bool:
+    """Whether a line (without its newline) has its shape, and its hash is that of its bytes."""
+    return is_shaped(line) and digest_of(line) == hash_in(line)
+
+
 def starts_like_ours(head: bytes) -> bool:
-    """Whether a file with these first bytes can be an event log: empty, torn in its first line, or whole."""
+    """Whether a file with these first bytes can be an event log: empty, torn in its first line, or whole.
+
+    One byte may be another one: that is damage to our line, and no other program's file.
+    """
     begun = head[: len(START)].rstrip(b"\0")
-    return START.startswith(begun) and (begun == START or b"\n" not in head)
+    if START.startswith(begun):
+        return begun == START or b"\n" not in head
+    return len(begun) == len(START) and sum(one != other for one, other in zip(begun, START, strict=True)) == 1

@@ -14,6 +14,8 @@ from eventlog.failures import explained
 from statemachine.errors import LogDamagedError, LogError
 
 _BLOCK: Final = 1 << 18
+_PACKED: Final = 1 << 13
+"""Bytes unpacked at a time: what comes of them has no limit but the format's."""
 _LEVEL: Final = 6
 
 
@@ -57,11 +59,12 @@ def unpacked(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
     library = zstandard()
     if library is None:
         raise LogError(f"the segment {path} is compressed", remedy="Install `zstandard` to read it.")
-    at, rest = 0, b""
+    at, rest, ends = 0, b"", False
     with explained(path, "read"), path.open("rb") as file, _undamaged(library, path):
-        stream: IO[bytes] = library.ZstdDecompressor().stream_reader(file)
-        while data := stream.read(_BLOCK):
-            data = rest + data
+        # Not a stream reader: that one takes a file that was cut off for one that ends.
+        unpacking = library.ZstdDecompressor().decompressobj()
+        while not unpacking.eof and (packed := file.read(_PACKED)):
+            data = rest + unpacking.decompress(packed)
             whole = data.rfind(b"\n") + 1
             if len(data) - whole > layout.MAX_LINE:
                 break
@@ -70,8 +73,11 @@ def unpacked(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
             if begin < whole:
                 yield at + begin, data[begin:whole]
             at += whole
+        ends = unpacking.eof and not unpacking.unused_data and not file.read(1)
     if rest or at < start:
         raise LogDamagedError(f"{path} ends in the middle of a line")
+    if not ends:
+        raise LogDamagedError(f"{path} was cut off, or has something behind its end")
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
@@ -160,7 +160,11 @@ class Kept(Sealed):
 class View:
     """The pieces of the log at one moment, oldest first."""
 
-    def __init__(self, kept: Kept | None, segments: list[Sealed], active: Active | None) -> None:
+    def __init__(
+        self, kept: Kept | None, segments: list[Sealed], active: Active | None, beside: Sequence[Segment] = ()
+    ) -> None:
+        self.beside = beside
+        """Segments whose lines are elsewhere in the log too, as their names tell."""
         self.kept = kept
         self.sealed = segments
         self.active = active
@@ -217,13 +221,16 @@ def open_view(disk: Disk, path: Path, *, whatever: bool = False) -> Iterator[Vie
                 # and would be gone through twice, or not at all.
                 if (found or kept) and not first and not _is_still(fd, path):
                     continue
+            upto = kept.last if kept else 0
+            doubled = [one for one in beside.leftover if one.last > upto and one.path.suffix != KEPT]
             if first > 0:
+                doubled += [segment for segment in found if segment.last >= first]
                 found = [segment for segment in found if segment.last < first]
                 kept = kept if kept and kept.last < first else None
             base = first - 1 if first else found[-1].last if found else kept.last if kept else 0
             segments = [Sealed(disk, segment) for segment in found]
             active = None if fd is None else Active(disk, fd, path, base)
-            yield View(Kept(disk, kept) if kept else None, segments, active)
+            yield View(Kept(disk, kept) if kept else None, segments, active, doubled)
             return
     raise LogError(f"the event log {path} changes faster than it can be read")
 

@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from eventlog import cores
+from eventlog import cores, layout
 from eventlog.disk import Disk
 from eventlog.failures import warn
-from eventlog.pieces import Place, View, open_view
-from eventlog.replay import of_subject
+from eventlog.pieces import Kept, Piece, Place, View, open_view
+from eventlog.replay import BROKEN, chained, leaps, of_subject, whole
 from eventlog.snapshot import Snapshot, SnapshotError, path_of, save
 from eventlog.states import StatesFold
 from statemachine.errors import LogDamagedError
@@ -111,17 +111,44 @@ def _saved(
 
 
 def _tail(view: View, workspace: Workspace, place: Place) -> tuple[Workspace, Place]:
-    """A workspace brought up to date by its own lines behind a place."""
+    """A workspace brought up to date by its own lines behind a place.
+
+    All of them are looked at, for one that was changed may have been its own, and nobody would miss it.
+    """
     pieces = view.behind(place)
+    chain = _Chain(view, place.head)
     for piece, start in pieces or ():
         place = Place(piece.base, start, place.head)
-        for found, behind in of_subject(piece, workspace.subject, after=workspace.version, start=start):
+        found_in = of_subject(piece, workspace.subject, after=workspace.version, start=start, see=chain.see)
+        for found, behind in found_in:
             if found:
                 workspace = fold_on(workspace, found)
             place = Place(piece.base, behind, "")
         if not place.head:
             place = Place(place.base, place.offset, piece.head_at(place.offset))
     return workspace, place
+
+
+class _Chain:
+    """Follows the lines behind a place, and warns once where they do not follow each other."""
+
+    def __init__(self, view: View, head: str) -> None:
+        self._head = head
+        self._leap = leaps(lambda: view)
+        self._warned = False
+
+    def see(self, piece: Piece, at: int, data: bytes) -> None:
+        """The next lines."""
+        lines = layout.lines_of(data)
+        if isinstance(piece, Kept):
+            head, good = whole(lines)
+            self._head = piece.segment.head
+        else:
+            head, good = chained(lines, self._head, first=False, leap=self._leap)
+            self._head = layout.hash_in(lines[-1][:-1])
+        if not head and not self._warned:
+            self._warned = True
+            warn(f"{piece.damaged(at + sum(map(len, lines[:good])), BROKEN)}")
 
 
 def _length(view: View, place: Place) -> int:

@@ -32,14 +32,19 @@ BROKEN: Final = "was changed, or does not follow the line before"
 _decode_record: Final = msgspec.json.Decoder(Record).decode
 
 
-def of_subject(piece: Piece, subject: str, *, after: int, start: int) -> Iterator[tuple[list[Recorded], int]]:
+def of_subject(
+    piece: Piece, subject: str, *, after: int, start: int, see: Callable[[Piece, int, bytes], None] | None = None
+) -> Iterator[tuple[list[Recorded], int]]:
     """One subject's events in a piece from an offset on, block by block, each block with the offset behind it.
 
-    ``after`` is the seq of the subject's last event before ``start``. Raises LogError, LogDamagedError.
+    ``after`` is the seq of the subject's last event before ``start``; ``see`` is shown all lines, block by block.
+    Raises LogError, LogDamagedError.
     """
     wanted = needle(subject)
     last = after
     for at, data in piece.blocks(start):
+        if see is not None:
+            see(piece, at, data)
         found: list[Recorded] = []
         for offset, line in lines_with(wanted, data):
             try:
@@ -48,7 +53,7 @@ def of_subject(piece: Piece, subject: str, *, after: int, start: int) -> Iterato
                 raise piece.damaged(at + offset, f"is not a record: {error}") from error
             if entry.subject != subject:
                 continue
-            if not layout.is_shaped(line) or layout.digest_of(line) != layout.hash_in(line):
+            if not layout.is_whole(line):
                 raise piece.damaged(at + offset, "was changed after it was written")
             if entry.seq <= last:
                 raise piece.damaged(at + offset, f"has seq {entry.seq}, which is not after {last}")

@@ -18,21 +18,22 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from eventlog import layout
 from eventlog.disk import Disk
 from eventlog.expired import Told, tombstones
 from eventlog.failures import explained
 from eventlog.lock import PATIENCE, try_lock
-from eventlog.measure import Cut
+from eventlog.measure import Cut, entries
 from eventlog.paths import TORN, blobs_path
-from eventlog.pieces import open_view
+from eventlog.pieces import Sealed, open_view
 from eventlog.read import head_at
 from eventlog.recall import rebuild
 from eventlog.roll import roll
-from eventlog.segments import KEPT, PENDING, folder, kept, named, parts
+from eventlog.segments import KEPT, PENDING, Parts, folder, kept, named, parts
 from eventlog.snapshot import path_of
 from eventlog.tail import read_tail
 from eventlog.turn import Turn
-from statemachine.errors import BusyError, LogError
+from statemachine.errors import BusyError, LogDamagedError, LogError
 
 _DRAFT: Final = ".draft-"
 _AGAIN: Final = "Try again."
@@ -132,6 +133,7 @@ def _remove(disk: Disk, log: Path, told: list[Told]) -> bool:
     found = parts(log)
     if not found.leftover:
         return False
+    _ensure_elsewhere(disk, found, told)
     # It may still tell of workspaces that are not kept.
     disk.unlink(path_of(log))
     for one in told:
@@ -145,6 +147,23 @@ def _remove(disk: Disk, log: Path, told: list[Told]) -> bool:
         disk.unlink(segment.packed)
     disk.sync_folder(folder(log))
     return True
+
+
+def _ensure_elsewhere(disk: Disk, found: Parts, told: list[Told]) -> None:
+    """Make sure that what is to be removed expired, or is elsewhere, for names alone prove neither.
+
+    Raises LogError, LogDamagedError.
+    """
+    kept = found.kept
+    if kept and not any((one.event.last, one.event.head) == (kept.last, kept.head) for one in told):
+        raise LogDamagedError(f"{kept.path} stands for events that no tombstone speaks of; nothing was removed")
+    for segment in found.leftover:
+        if kept and segment.last <= kept.last:
+            continue
+        others = (one for one in found.sealed if one.first <= segment.last <= one.last)
+        lines = (line for one in others for _, line, entry in entries(Sealed(disk, one)) if entry.seq == segment.last)
+        if not any(layout.is_whole(line) and layout.hash_in(line) == segment.head for line in lines):
+            raise LogDamagedError(f"{segment.path} has events that are nowhere else; nothing was removed")
 
 
 def _was_told(log: Path, path: Path, told: list[Told]) -> bool:

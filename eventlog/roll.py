@@ -8,6 +8,7 @@ stays, and while both are there the plain one is read.
 from __future__ import annotations
 
 import os
+import re
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from eventlog import layout
 from eventlog.disk import Disk
 from eventlog.failures import warn
 from eventlog.pack import pack
+from eventlog.paths import blobs_path
 from eventlog.pieces import Sealed
 from eventlog.segments import folder, named, sealed
 from eventlog.tail import Tail, seq_in
@@ -26,11 +28,17 @@ SEGMENT: Final = 64 << 20
 """Bytes from which on a file is sealed, unless set otherwise."""
 
 _DRAFT: Final = ".draft-"
+_ANY_DRAFT: Final = re.compile(r"\.\d+-[0-9a-f]{8}\Z")
+"""How the name ends under which a file is written that then gets its own: number of the process, and dice."""
 _STALE: Final = 3600.0
 
 
 def roll(disk: Disk, log: Path, tail: Tail) -> bool:
-    """Seal the log's file, in our turn; False if the disk does not let us, which is no reason not to append."""
+    """Seal the log's file, in our turn; False if that cannot be done, which is no reason not to append."""
+    if tail.base < 0:
+        # Under a wrong name it would hide other segments.
+        warn(f"{log} has grown large and cannot be sealed: its first line was changed; `verify` says more")
+        return False
     segment = named(log, tail.base + 1, tail.seq, tail.hash)
     try:
         disk.make_folder(segment.path.parent)
@@ -58,8 +66,7 @@ def end_of(disk: Disk, log: Path, size: int) -> Tail:
     last = b""
     for _, data in Sealed(disk, segment).blocks():
         last = data[data.rfind(b"\n", 0, -1) + 1 : -1]
-    digest = layout.digest_of(last)
-    if not (layout.is_shaped(last) and digest == layout.hash_in(last) == segment.head and seq_in(last) == segment.last):
+    if not (layout.is_whole(last) and layout.hash_in(last) == segment.head and seq_in(last) == segment.last):
         raise LogDamagedError(f"{segment.path} does not end with the line that its name tells")
     return Tail(segment.last, segment.head, 0, size, segment.last)
 
@@ -89,8 +96,11 @@ def compress(disk: Disk, log: Path) -> None:
 
 
 def _sweep(log: Path) -> None:
-    """Remove what processes that died while compressing left behind."""
+    """Remove what processes that died while writing left behind: of segments, snapshots, keys and documents."""
+    beside = blobs_path(log, "keys").parent
     with suppress(OSError):
-        for draft in folder(log).glob(f"{_DRAFT}*"):
+        found = [*folder(log).glob(f"{_DRAFT}*")]
+        found += [file for file in (*beside.glob("*"), *beside.glob("*/*")) if _ANY_DRAFT.search(file.name)]
+        for draft in found:
             if time.time() - draft.stat().st_mtime > _STALE:
                 draft.unlink()

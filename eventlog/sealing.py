@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from eventlog import keys
-from eventlog.checkpoint import Sealed, SignedSeals, Trust, last_sealed, public_text, remember, signed_text, trust_in
+from eventlog.checkpoint import (
+    BadSealError,
+    Sealed,
+    SignedSeals,
+    Trust,
+    last_path,
+    last_sealed,
+    public_text,
+    remember,
+    signed_text,
+    trust_in,
+)
 from eventlog.codec import CheckpointSigned, encode
 from eventlog.failures import explained
 from eventlog.tail import Tail
@@ -26,14 +37,20 @@ if TYPE_CHECKING:
 def ensure_key(log: Path) -> keys.Key:
     """The key of a log; made, if it has none. Raises LogError, which also says that one was lost."""
     key = keys.load(log)
-    if key is not None:
-        return key
-    if last_sealed(log) is not None:
-        raise LogError(
-            "this event log was sealed with a key that is not there any more",
-            remedy="Bring the key back; or remove the file `sealed` in its folder, and tell the auditor why.",
-        )
-    return keys.make(log)
+    try:
+        sealed = last_sealed(log)
+    except BadSealError:
+        if key is None:
+            raise
+        sealed = None
+    remedy = f"Bring the key back; or remove the file {last_path(log)}, and tell the auditor why."
+    if key is None:
+        if sealed is not None:
+            raise LogError("this event log was sealed with a key that is not there any more", remedy=remedy)
+        return keys.make(log)
+    if sealed is not None and sealed.key not in ("", key.id):
+        raise LogError(f"the key in {key.place} is not the one this event log was sealed with", remedy=remedy)
+    return key
 
 
 def seal(log: EventLog) -> Recorded:
@@ -73,7 +90,7 @@ def public_key(log: Path) -> str:
     key = ensure_key(log)
     sealed = last_sealed(log)
     if sealed is None:
-        sealed = Sealed()
+        sealed = Sealed(key=key.id)
         remember(log, sealed)
     return public_text(key.public, key.id, sealed)
 

@@ -1,8 +1,10 @@
-"""What signatures have to say while a log is checked. This is the form without keys: nothing is signed."""
+"""What signatures, and files beside the log, have to say while it is checked. This is the form without keys."""
 
 from __future__ import annotations
 
+from eventlog.codec import own_event_of
 from eventlog.replay import Entry
+from eventlog.tombstone import SegmentsExpired
 
 
 class Seals:
@@ -12,17 +14,58 @@ class Seals:
         self.signed = 0
         """Seq up to which the log is vouched for."""
         self.unchecked = 0
-        """Things the auditor was told that nobody can check any more, because they expired."""
+        """Things that were known and that nobody can check any more, because they expired."""
         self.line: int | None = None
         """Good lines before the one that ``verdict`` speaks of; None: that is the one behind the last."""
+        self.expired: SegmentsExpired | None = None
+        """The latest tombstone that may excuse what is missing."""
+        self._wanted: dict[int, dict[str, str]] = {}
+        """Hashes that lines are known to have, each with who says so."""
+        self._given: set[int] = set()
+        self._others: set[int] = set()
+        """Lines that are there, and not those that were known."""
 
-    def look(self, _entry: Entry, _head: str, _digest: str) -> str:
+    def knows(self, seq: int, digest: str, why: str, *, given: bool = False) -> None:
+        """There was a line with that hash, and has to be; ``why`` says how that is known.
+
+        ``given``: it was given out, so that somebody is to be told if it cannot be checked any more.
+        """
+        self._wanted.setdefault(seq, {})[digest] = why
+        if given:
+            self._given.add(seq)
+
+    def look(self, entry: Entry, _head: str, _digest: str) -> str:
         """An event of the log's own, the hash before it and its own hash."""
+        own = own_event_of(entry.type, entry.schema, entry.data, entry.seq)
+        if isinstance(own, SegmentsExpired):
+            self.expired = own
         return ""
 
     def passes(self, seq: int, digest: str) -> None:
         """Any line."""
+        if seq in self._wanted:
+            self._wanted[seq].pop(digest, None)
+            if self._wanted[seq]:
+                self._others.add(seq)
+            else:
+                del self._wanted[seq]
 
     def verdict(self) -> str:
         """What is wrong with the log as a whole."""
+        self._excuse()
+        for _, found in sorted(self._wanted.items()):
+            return f"is missing, or another one than it was: {next(iter(found.values()))}"
         return ""
+
+    def _excuse(self) -> None:
+        """What was known, is not here, and expired as a tombstone says, cannot be asked for any more.
+
+        At the end of a segment it still can: the tombstone has its hash.
+        """
+        if self.expired is None:
+            return
+        ends = {segment.last: segment.head for segment in self.expired.segments}
+        for seq in [seq for seq in self._wanted if seq <= self.expired.last and seq not in self._others]:
+            if seq not in ends or list(self._wanted[seq]) == [ends[seq]]:
+                self.unchecked += seq not in ends and seq in self._given
+                del self._wanted[seq]

@@ -16,8 +16,8 @@ from eventlog.disk import Disk
 from statemachine.errors import LogDamagedError, LogError
 
 _FIRST_READ: Final = 4096
-_FIRST_LINE: Final = 512
-"""Bytes that hold the seq of a line, unless its subject is very long."""
+_FIRST_LINE: Final = (1 << 10, 1 << 14, layout.MAX_LINE)
+"""Bytes that hold a whole line: most, nearly all, and any."""
 _SEQ_IN: Final = re.compile(rb'","seq":(\d{1,18}),"schema":')
 TOO_LONG: Final = f"longer than {layout.MAX_LINE} bytes, which no line of an event log is"
 _MOVE_AWAY: Final = "Set ACI_EVENT_LOG to another path, or move that file away."
@@ -34,7 +34,7 @@ class Tail(msgspec.Struct, frozen=True, gc=False):
     size: int
     """Of the file; what is between ``end`` and ``size`` was never finished."""
     base: int = 0
-    """Seq of the last line before the file's first."""
+    """Seq of the last line before the file's first; negative where that line does not say, for it was changed."""
 
 
 class _Seq(msgspec.Struct, gc=False):
@@ -71,28 +71,24 @@ def read_tail(disk: Disk, fd: int, path: Path) -> Tail:
         line, end = _last_line(disk, fd, path, end - len(line) - 1)
     if not end:
         return Tail(0, layout.GENESIS, 0, size)
-    if layout.is_shaped(line) and layout.digest_of(line) == layout.hash_in(line):
+    if layout.is_whole(line):
         with suppress(*UNREADABLE):
-            return Tail(seq_in(line), layout.hash_in(line), end, size, _base(disk, fd))
+            return Tail(seq_in(line), layout.hash_in(line), end, size, first_seq(disk, fd) - 1)
     number = line_number(disk, fd, end - 1)
     raise LogDamagedError(f"{path}, line {number}: the last event was changed after it was written")
 
 
 def first_seq(disk: Disk, fd: int) -> int:
-    """The seq of a file's first line; 0 when that is not there yet."""
-    for size in (_FIRST_LINE, layout.MAX_LINE):
+    """The seq of a file's first line; 0 when that is not there yet, or was changed: it tells which file this is."""
+    for size in _FIRST_LINE:
         data = disk.read_at(fd, size, 0)
         line, newline, _ = data.partition(b"\n")
-        match = _SEQ_IN.search(line)
-        if match is not None and (newline or len(data) == size):
-            return int(match[1])
-        if newline or len(data) < size:
+        if newline:
+            match = _SEQ_IN.search(line) if layout.is_whole(line) else None
+            return int(match[1]) if match else 0
+        if len(data) < size:
             break
     return 0
-
-
-def _base(disk: Disk, fd: int) -> int:
-    return max(0, first_seq(disk, fd) - 1)
 
 
 def line_number(disk: Disk, fd: int, offset: int) -> int:

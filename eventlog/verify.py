@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -18,10 +19,14 @@ from eventlog.pieces import Active, Kept, Piece, Sealed, View, open_view
 from eventlog.replay import Entry, decode_entry
 from eventlog.seals import Seals
 from eventlog.tail import TOO_LONG
-from statemachine.errors import LogDamagedError
+from statemachine.errors import LogDamagedError, LogError
 
 if TYPE_CHECKING:
     from eventlog.gaps import Gaps
+
+
+_TOMBSTONE: Final = (b'"type":"SegmentsExpired"', b'"kept_sha256":"')
+"""Either is in no other line; a changed one has one of them still."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,15 +157,22 @@ def verify(path: Path, *, disk: Disk | None = None, seals: Seals | None = None, 
     from eventlog.retention_archive import filled, lacking
 
     disk = disk or Disk()
+    seals = seals or Seals()
     path = Path(os.path.realpath(path))
+    # Before the log is looked at: what was sealed by now is in it.
+    noted = _what_was_sealed(path, seals)
     with open_view(disk, path, whatever=True) as view:
+        for segment in view.beside:
+            seals.knows(segment.last, segment.head, f"{segment.path.name} beside it goes up to event {segment.last}")
         pieces, archived = (view.pieces, []) if archive is None else filled(disk, view, archive)
         gaps = Gaps(pieces, kept=view.kept, archived=archived)
-        check = _Check(seals or Seals(), gaps)
+        check = _Check(seals, gaps)
         stop = _walk(pieces, view.active, check)
         if stop.good:
             stop = _judged(stop, pieces, view.active, check)
-        warnings = _warnings(path, view, check)
+        if gaps.unexplained:
+            stop = _changed_tombstone(pieces, view.active, check) or stop
+        warnings = noted + _warnings(path, view, check)
         if archive is not None:
             warnings += tuple(f"{archive} lacks events {first} to {last}" for first, last in lacking(pieces))
     whole = stop.good and not stop.torn
@@ -224,6 +236,21 @@ def _judged(stop: _Stop, pieces: list[Piece], active: Active | None, check: _Che
     return stop
 
 
+def _changed_tombstone(pieces: list[Piece], active: Active | None, check: _Check) -> _Stop | None:
+    """The line that was a tombstone before it was changed: then that is the bad one, and not the gap it explained."""
+    for piece in pieces:
+        number = 0
+        # What cannot be read at all is none.
+        with suppress(LogDamagedError):
+            for _, data in piece.blocks():
+                for line in layout.lines_of(data):
+                    if any(part in line for part in _TOMBSTONE) and not layout.is_whole(line[:-1]):
+                        check.reason = "was changed after it was written: it is the tombstone of events that expired"
+                        return _Stop(good=False, file="" if piece is active else piece.path.name, number=number)
+                    number += 1
+    return None
+
+
 def _lines(piece: Piece, at: int, number: int, check: _Check) -> tuple[int, int, bool]:
     """Check lines from an offset on; the offset behind the last good block, how many lines are good, and if all."""
     line_is_good = check.line
@@ -260,6 +287,21 @@ def _seq_of(line: bytes) -> int:
         return decode_entry(line).seq
     except UNREADABLE:
         return 0
+
+
+def _what_was_sealed(path: Path, seals: Seals) -> tuple[str, ...]:
+    """Have what the file beside the key says looked for; a warning if that file is no good."""
+    from eventlog.checkpoint import last_path, last_sealed
+
+    try:
+        sealed = last_sealed(path)
+    except LogError as error:
+        return (str(error),)
+    if sealed is not None and sealed.seq:
+        beside = last_path(path).relative_to(path.parent)
+        why = f"event {sealed.seq} had been sealed, as {beside} says; was that on purpose, `audit seal` begins anew"
+        seals.knows(sealed.seq, sealed.head, why)
+    return ()
 
 
 def _digest(file: Path) -> str:

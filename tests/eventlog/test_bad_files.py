@@ -168,7 +168,7 @@ def test_a_line_whose_data_is_of_another_shape(
     body = line[: line.index(b',"data":')].replace(b'"type":"Created"', b'"type":"%b"' % kind.encode())
     body = body.replace(b'"subject":"ws"', b'"subject":"%b"' % subject).replace(b'"seq":1', b'"seq":2')
     body += b',"data":%b,"prev":"%b"' % (OTHER_SHAPES[shape](b""), head.encode())
-    path.write_bytes(line + layout.seal(body.decode())[0])
+    path.write_bytes(line + layout.seal(body + b"}")[0])
     for verdict in (verify(path), verify_signed(path, trust)):
         if shape == "nested without end" or kind != "Exited":
             assert (verdict.ok, verdict.line) == (False, 2), verdict

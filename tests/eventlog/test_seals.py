@@ -6,6 +6,8 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from eventlog.sealing import ensure_key, public_key, read_trust, seal, verify_si
 from statemachine.errors import LogError
 from statemachine.events import Created, Exited
 from tests.eventlog.conftest import ACTOR
+from tests.eventlog.faults import FaultyDisk, Killed
 from tests.eventlog.lives import Quick, live, quick
 from tests.eventlog.processes import ROOT
 from tests.eventlog.rewriting import rehash
@@ -105,6 +108,9 @@ def test_a_log_written_anew_breaks_its_seals(
     lines = sealed_log.splitlines(keepends=True)
     lines[at] = lines[at].replace(b'"user":"ada"', b'"user":"eve"')
     path.write_bytes(rehash(lines, at))
+    # What was sealed last is kept beside the key as well, as long as nobody removes that.
+    assert verify(path).ok is (bad is None)
+    last_path(path).unlink()
     assert verify(path).ok
     verdict = verify_signed(path, trust)
     # What is not sealed yet can be changed by whoever can write the file, and is counted for that.
@@ -114,6 +120,7 @@ def test_a_log_written_anew_breaks_its_seals(
 def test_a_removed_checkpoint(path: Path, sealed_log: bytes, trust: list[Trust]) -> None:
     lines = sealed_log.splitlines(keepends=True)
     path.write_bytes(rehash([*lines[:2], *lines[3:]], 2))
+    last_path(path).unlink()
     assert verify(path).ok
     assert verify_signed(path, trust).line == 4
 
@@ -172,6 +179,7 @@ def test_a_wrong_key_never_passes(path: Path, sealed_log: bytes, tmp_path: Path)
     wrong = [trust_in(public_key(tmp_path / "other.jsonl"))]
     assert verify_signed(path, wrong).line == 3
     path.write_bytes(b"".join(sealed_log.splitlines(keepends=True)[:2]))
+    last_path(path).unlink()
     verdict = verify_signed(path, wrong)
     assert (verdict.ok, verdict.line) == (False, 1)
     assert "ever sealed" in verdict.reason
@@ -231,6 +239,70 @@ def test_keys_are_private_and_in_no_command(path: Path, trust: list[Trust]) -> N
     file.write_bytes(b"short")
     with pytest.raises(LogError, match="not one of this program"):
         ensure_key(path)
+
+
+def test_a_changed_key_seals_nothing(path: Path, sealed_log: bytes) -> None:
+    """Any 32 bytes are a key: a flipped bit makes another one, with which nobody could check what was sealed."""
+    file = keys.key_file(path)
+    secret = file.read_bytes()
+    for position in range(len(secret)):
+        changed = bytearray(secret)
+        changed[position] ^= 1 << position % 8
+        file.write_bytes(changed)
+        for use in (lambda: seal(quick(path)), lambda: public_key(path)):
+            with pytest.raises(LogError, match="is not the one this event log was sealed with"):
+                use()
+    assert path.read_bytes() == sealed_log
+
+
+def test_a_changed_note_of_what_was_sealed_accuses_nobody_and_is_made_anew(
+    path: Path, sealed_log: bytes, trust: list[Trust], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "LOOK_EVERY", 1)
+    note = last_path(path)
+    whole = note.read_bytes()
+    for position in range(len(whole)):
+        changed = bytearray(whole)
+        changed[position] ^= 1 << position % 8
+        note.write_bytes(changed)
+        verdict = verify(path)
+        assert verdict.ok, position
+        if b'"sum":"' not in changed:
+            # As an earlier version wrote it, and the rest is what it was.
+            continue
+        assert verdict.warnings == (f"{note} is not what this program wrote. Seal the log again: `audit seal`.",)
+        with pytest.raises(LogError, match="is not what this program wrote"):
+            public_key(path)
+    quick(path).append("ws", Created())
+    assert verify(path).warnings == ()
+    assert trust_in(public_key(path)).sealed.seq == 7
+
+
+def test_an_append_to_a_log_that_was_cut_back_says_so(
+    path: Path, sealed_log: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.write_bytes(b"".join(sealed_log.splitlines(keepends=True)[:2]))
+    quick(path).append("ws", Created())
+    assert "ends before event 4, which had been sealed; `verify` says more" in caplog.text
+    assert "event 4 had been sealed" in verify(path).reason
+
+
+@pytest.mark.parametrize("at", range(1, 8))
+def test_a_key_is_made_whole_or_not_at_all(path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    disk = FaultyDisk(at)
+    monkeypatch.setattr(keys, "Disk", lambda: disk)
+    with suppress(Killed):
+        ensure_key(path)
+    monkeypatch.undo()
+    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
+    assert ensure_key(path).id == ensure_key(path).id
+    assert disk.struck or at > 4
+
+
+def test_two_that_make_a_key_at_once_have_one(path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert len({key.id for key in pool.map(lambda _: ensure_key(path), range(8))}) == 1
+    assert [file.name for file in keys.key_file(path).parent.iterdir()] == ["ed25519"]
 
 
 def test_a_keyring_is_preferred(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,6 +120,21 @@ def test_every_damage_of_a_segment_is_found_in_its_line(filled: Path, monkeypatc
         list(quick(filled).replay())
 
 
+def test_a_compressed_segment_that_was_cut_off_or_has_more_behind_it(filled: Path) -> None:
+    segments = sealed(filled)
+    packed = segments[1].packed
+    whole = packed.read_bytes()
+    step = 1 if os.environ.get("ACI_SLOW_TESTS") else 11
+    sizes = {*range(0, len(whole), step), *range(len(whole) - 12, len(whole))}
+    for data in (*(whole[:size] for size in sizes), whole + b"\0", whole + whole):
+        packed.write_bytes(data)
+        verdict = verify(filled)
+        assert (verdict.ok, verdict.file) == (False, segments[1].path.name), len(data)
+        # Nor does anybody read it as if it ended there.
+        with pytest.raises(LogDamagedError):
+            list(quick(filled).records())
+
+
 def test_removed_swapped_and_cut_segments_are_found(small: Make, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventlog.pack.zstandard", lambda: None)
     live(small(), 150)

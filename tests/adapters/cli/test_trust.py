@@ -119,6 +119,9 @@ def test_whatever_is_written_anew_before_a_seal_is_found(log: Path, public: Path
     lines = log.read_bytes().splitlines(keepends=True)
     lines[at] = lines[at].replace(b'"time":"2', b'"time":"1')
     log.write_bytes(rehash(lines, at))
+    status, _, err = call("verify")
+    assert (status, "event 9 had been sealed, as events.jsonl.d/keys/sealed says" in err) == (86, True)
+    (log.with_name("events.jsonl.d") / "keys" / "sealed").unlink()
     assert call("verify")[0] == 0
     status, out, err = call("verify", "--public-key", str(public))
     assert (status, out, len(err.splitlines())) == (86, "", 1)
@@ -132,6 +135,14 @@ def test_what_was_cut_off_behind_a_seal_that_was_given_out(log: Path, call: Call
     call("audit", "key", "-o", str(newer))
     lines = log.read_bytes().splitlines(keepends=True)
     log.write_bytes(b"".join(lines[:4]))
+    status, _, err = call("verify")
+    assert (status, len(err.splitlines())) == (86, 1)
+    assert "event 5 had been sealed, as events.jsonl.d/keys/sealed says; was that on purpose, `audit seal`" in err
+    shutil.copytree(log.parent, tmp_path / "on purpose")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ACI_EVENT_LOG", str(tmp_path / "on purpose" / log.name))
+        assert call("audit", "seal")[0] == call("verify")[0] == 0
+    (log.with_name("events.jsonl.d") / "keys" / "sealed").unlink()
     assert call("verify")[0] == 0
     status, _, err = call("verify", "--public-key", str(newer))
     assert status == 86
@@ -289,6 +300,22 @@ def test_a_locked_keyring_is_one_line(log: Path, ring: Callable[..., dict[str, s
     done = in_a_process(log, "audit", "seal", **ring())
     assert (done.returncode, len(done.stderr.splitlines())) == (85, 1)
     assert "the key in the keyring of this system is not one of this program" in done.stderr
+
+
+@pytest.mark.parametrize("backend", ["ring.Broken", "ring.Missing", "no_such_module.Ring"])
+def test_a_keyring_that_breaks_is_one_line(
+    log: Path, ring: Callable[..., dict[str, str]], backend: str, tmp_path: Path
+) -> None:
+    """What is behind the library raises what it likes."""
+    with (tmp_path / "modules" / "ring.py").open("a") as file:
+        file.write(
+            "\nclass Broken(Ring):\n    def get_password(self, service, username):\n        raise OSError('no bus')\n"
+        )
+    for verb in ("key", "seal"):
+        done = in_a_process(log, "audit", verb, **ring() | {"PYTHON_KEYRING_BACKEND": backend})
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (85, "", 1), done.stderr
+        assert "the keyring of this system cannot be used: " in done.stderr
+        assert "ACI_EVENT_LOG_KEY=file" in done.stderr
 
 
 def test_a_locked_keyring_does_not_keep_events_out_of_the_log(
