@@ -90,14 +90,14 @@ def costs(summary: Summary, shape: Shape) -> str:
         **config(shape, 240),
         show_x_guides=False,
         show_y_guides=True,
-        x_labels_major_count=shape.ticks,
         zero=0,
         truncate_label=-1,
         value_formatter=lambda value: f"{value:,.4g}",
     )
     chart._series_margin = 0.28 if len(days) <= shape.ticks else 0.1
-    chart.show_minor_x_labels = len(days) <= shape.ticks
-    chart.x_labels = [f"{day:%d %b}" for day in days]
+    # As many as there is room for, at even steps.
+    step = -(-len(days) // shape.ticks)
+    chart.x_labels = [f"{day:%d %b}" if at % step == 0 else "" for at, day in enumerate(days)]
     for name in names:
         row = [(f"{day:%Y-%m-%d}", amounts.get((name, f"{day:%Y-%m-%d}"))) for day in days]
         chart.add(name, [_portion(name, key, amount, bill.total.currency) if amount else None for key, amount in row])

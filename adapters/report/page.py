@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -25,6 +26,8 @@ MOST_FAILURES: Final = 20
 MOST_LINES: Final = 25
 """Lines of a table: a page is for reading, and `audit` has the rest."""
 FEW: Final = 3
+
+_WORDS: Final = re.compile(r"[A-Z]+[^A-Z]*|[^A-Z]+")
 
 LEGEND: Final = (
     State.RUNNING,
@@ -98,6 +101,7 @@ def render(summary: Summary, seal: Seal, frame: Frame) -> str:
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
     environment.filters |= {"clock": clock, "money": money, "hours": hours, "took": duration, "entry": _entry}
+    environment.filters["breakable"] = breakable
     states = {bar.state for bars in summary.bars.values() for bar in bars}
     people = sorted(summary.people, key=lambda one: (-one.cost.amount, one.name))
     verbs = [verb for verb in VERBS.values() if any(verb in one.verbs for one in people)]
@@ -147,6 +151,11 @@ def money(amount: Decimal) -> str:
 def hours(seconds: float) -> str:
     """Seconds as hours."""
     return f"{seconds / 3600:,.1f}"
+
+
+def breakable(code: str) -> Markup:
+    """A code of several words in one, to be broken between them where it has to be."""
+    return Markup("<wbr>").join(_WORDS.findall(printable(code)))
 
 
 def _entry(one: Operation) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapters.report.charts import MOST_COLOURS, MOST_WORKSPACES, OTHERS, cost_colours, drawings
-from adapters.report.page import seal_of, seal_of_many
+from adapters.report.page import breakable, seal_of, seal_of_many
 from adapters.report.svg import SHAPES, ticks
 from eventlog import Actor, Verdict
 from eventlog.audit.query import Query
@@ -192,6 +192,34 @@ def test_the_seal_of_many_logs_names_each_that_is_broken() -> None:
     found = seal_of_many([("laptop.ada.1", 30, ""), ("desk.bob.2", 12, "was changed")])
     assert (found.verdict, found.headline) == ("bad", "1 of 2 chains broken")
     assert found.details == ("desk.bob.2, event 13: was changed",)
+
+
+def test_small_sums_keep_their_figures(tmp_path: Path) -> None:
+    story = Story(tmp_path / "events.jsonl").at("2026-11-20T17:00:00").creates("shop", cpu=1.0)
+    story.wait(minutes=30).deletes("shop")
+    (wide, _) = drawings(summary_of(story))["costs"]
+    scale = re.findall(r">(0\.\d+)</text>", wide)
+    assert len(set(scale)) == len(scale) > 3
+    assert "shop, 2026-11-20: 0.03 USD" in wide
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("ContainerGroupQuotaReached", "Container<wbr>Group<wbr>Quota<wbr>Reached"),
+        ("AADSTS7000215", "AADSTS7000215"),
+        ("<b>x", "&lt;b&gt;x"),
+        ("", ""),
+    ],
+)
+def test_long_codes_break_between_words(code: str, shown: str) -> None:
+    assert breakable(code) == shown
+
+
+def test_days_are_labelled_at_even_steps(story: Story) -> None:
+    wide, narrow = (re.findall(r">(\d\d Nov)</text>", svg) for svg in drawings(summary_of(story))["costs"])
+    assert wide == ["16 Nov", "17 Nov", "18 Nov", "19 Nov", "20 Nov"]
+    assert narrow == ["16 Nov", "18 Nov", "20 Nov"]
 
 
 def test_the_charts_have_a_shape_for_each_screen(story: Story) -> None:
