@@ -76,7 +76,7 @@ class _Conversation:
 
     def run(self) -> Ready:
         nonce, helper = self._nonce, self._helper
-        start = [shelltext.start_line(helper.build, nonce)]
+        start = [shelltext.SOBER, shelltext.start_line(helper.build, nonce)]
         if self._ask(start, [nonce.relay(), nonce.said("need")]) == nonce.relay():
             return self._ready()
         lines = shelltext.place_lines(helper.build, helper.digest, nonce)

@@ -65,6 +65,10 @@ def _whole(program: str, digest: str) -> str:
     return f'[ "$("{program}" check {digest} 2>/dev/null)" = whole ]'
 
 
+SOBER: Final = b" set +efuC;unalias -a\n"
+"""Off with what a start-up file may have set: to end at a failure, to overwrite nothing, words of another meaning."""
+
+
 def start_line(build: str, nonce: Nonce) -> bytes:
     """Become the helper if it is there, else say ``need``. A leading blank keeps it out of histories."""
     have = _whole(f"$p/{build}", build)
@@ -91,13 +95,13 @@ def place_lines(build: str, digest: str, nonce: Nonce) -> list[bytes]:
     )
     tell = (
         ' dpa_no(){ echo "[devpod-aci:no:$e:$1:$d]";};dpa_has(){ command -v $1 >/dev/null 2>&1;};'
-        "k=;dpa_has awk&&dpa_has base64&&dpa_has gzip&&k=1"
+        "m=closed;dpa_has mkdir||m=mkdir;k=;dpa_has awk&&dpa_has base64&&dpa_has gzip&&k=1"
     )
     have = _whole(f"$p/{build}", digest)
     own = (
         f" dpa_own(){{ p={_FOLDER};t=$p/{nonce.word};"
         '[ -d "$d" ]||{ dpa_no absent;return 1;};(umask 77;mkdir "$p") 2>/dev/null;'
-        '[ -d "$p" ]||[ -h "$p" ]||{ dpa_no closed;return 1;};'
+        '[ -d "$p" ]||[ -h "$p" ]||{ dpa_no $m;return 1;};'
         'h=1;[ -O "$p" ]&&h=;[ -h "$p" ]&&h=1;[ "$h" ]&&{ dpa_no foreign;return 1;};'
         f'{have}&&exec "$p/{build}" relay {nonce.word};'
         '(echo :>"$t") 2>/dev/null||{ dpa_no full;return 1;};chmod 700 "$t" 2>/dev/null||{ dpa_no mode;return 1;};'

@@ -74,6 +74,14 @@ def loud_bash(root: Path) -> None:
     )
 
 
+def strict_dash(root: Path) -> None:
+    """A shell that ends at the first failure and at the first unset variable, overwrites nothing, and has aliases."""
+    plain(root)
+    (root / "etc" / "strict").write_text(
+        "set -eufC\nalias mkdir='mkdir -v' mv='mv -i' chmod='chmod -v' echo='echo so:'\n"
+    )
+
+
 def banner_zsh(root: Path) -> None:
     """A shell that greets first, at length."""
     with_shell(root, "zsh")
@@ -113,6 +121,11 @@ def long_winded(root: Path) -> None:
     )
 
 
+def shell_alone(root: Path) -> None:
+    """A shell and not one other program."""
+    rootfs.link_shell(rootfs.add_programs(root, ("dash",)), "dash")
+
+
 def shell_less(root: Path) -> None:
     """A program and no shell, as images made from scratch."""
     rootfs.add_programs(root, ("sleep",))
@@ -125,6 +138,7 @@ KINDS = {
     "no-base64": Kind(plain),
     "busybox-alone": Kind(busybox_alone),
     "loud-bash": Kind(loud_bash, {"env": {"ENV": "/etc/bashrc"}}),
+    "strict-dash": Kind(strict_dash, {"env": {"ENV": "/etc/strict"}}),
     "banner-zsh": Kind(banner_zsh, {"env": {"ENV": "/etc/banner"}}),
     "long-winded": Kind(long_winded, {"env": {"ENV": "/etc/banner"}}),
     "not-root": Kind(alpine, {"user": "user", "workdir": "/home/user"}, user="user"),
@@ -143,6 +157,7 @@ KINDS = {
 REFUSED = {
     "noexec": Kind(plain, {"read_only": True, "noexec": NOWHERE}),
     "nothing-writable": Kind(alpine, {"read_only": True, "writable": [], "user": "user"}),
+    "shell-alone": Kind(shell_alone, {"cmd": ["/bin/sh", "-c", "while :; do read -r x </dev/ptmx; done"]}),
     "no-shell": Kind(shell_less, {"cmd": ["/bin/sleep", "86400"]}),
     "flooding": Kind(flooding),
 }

@@ -192,11 +192,14 @@ REFUSALS = {
         ("/tmp (mounted noexec), /dev/shm (mounted noexec), /run (not writable)", "python3", "type=volume,target="),
     ),
     "nothing-writable": (errors.NoPlaceError, ("/tmp (not writable), /dev/shm (not writable)", "/home/user (not wr")),
+    "shell-alone": (errors.NoPlaceError, ("/tmp (no folder can be made there without mkdir", "python3")),
     "flooding": (errors.TunnelError, ("does not speak the tunnel's protocol", "writes to its terminals")),
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW if name == "flooding" else ()) for name in REFUSALS])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=SLOW if name in ("flooding", "shell-alone") else ()) for name in REFUSALS]
+)
 def test_refused_in(aci: Running, name: str) -> None:
     kind, parts = REFUSALS[name]
     with workspace(aci, name) as machine:

@@ -174,6 +174,7 @@ def test_the_packed_upload_is_what_base64_and_gzip_make_of_it(data):
 def test_lines_typed_into_a_shell_are_plain_and_short():
     nonce = shelltext.Nonce()
     for line in (
+        shelltext.SOBER,
         shelltext.start_line("0" * 16, nonce),
         *shelltext.place_lines("0" * 16, "0" * 64, nonce),
         *memorytext.memory_lines("0" * 64, nonce),
