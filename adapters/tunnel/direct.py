@@ -53,8 +53,8 @@ def run_command(
     try:
         with signals_noted(loop, caught, ENDING_SIGNALS), contextlib.ExitStack() as stack:
             begin: Callable[[], None] | None = None
+            come_to_the_foreground(stdin)
             if spec.tty is not None:
-                come_to_the_foreground(stdin)
                 begin = stack.enter_context(
                     terminal_given_over(stdin, loop, lambda size: stream.resize(size.rows, size.columns))
                 )

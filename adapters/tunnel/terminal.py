@@ -22,7 +22,7 @@ def terminal_size(fd: int) -> TtySize:
 
 
 def come_to_the_foreground(fd: int) -> None:
-    """Stop, as whoever reads a terminal in the background does, until we are asked for.
+    """Stop, as whoever reads a terminal in the background does, until we are asked for. Nothing where there is none.
 
     The holder that reads it for us is of another session, which nothing would keep from the keys meant for others.
     """

@@ -144,8 +144,7 @@ class _Request:
 
     def run(self, order: bytes, fds: tuple[int, int, int], *, terminal: bool) -> int | ProviderError | None:
         """The result; None when the holder went away before it sent the command."""
-        if terminal:
-            come_to_the_foreground(fds[0])
+        come_to_the_foreground(fds[0])
         self._unsent, self._fds = local.request(order), fds
         loop = Loop()
         try:

@@ -14,6 +14,8 @@ import termios
 import time
 from pathlib import Path
 
+import pytest
+
 from adapters.tunnel import CommandSpec, TtySize, run_command
 from tests.waiting import PATIENCE, until
 
@@ -83,14 +85,15 @@ def test_keys_signals_and_sizes_pass(endpoint):
 
 
 BACKGROUND = """
-import os, signal, sys
-from adapters.tunnel.terminal import come_to_the_foreground
+import os, signal, socket, sys
+from adapters.tunnel import local, through
+ours, theirs = socket.socketpair()
+theirs.sendall(local.line({"exit": 7}))
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 pid = os.fork()
 if pid == 0:
     os.setpgid(0, 0)
-    come_to_the_foreground(0)
-    os._exit(7)
+    os._exit(through._Request(ours, print).run(b"", (0, 1, 2), terminal=sys.argv[1] == "terminal"))
 os.setpgid(pid, pid)
 _, status = os.waitpid(pid, os.WUNTRACED)
 assert os.WIFSTOPPED(status) and os.WSTOPSIG(status) == signal.SIGTTIN, status
@@ -102,11 +105,12 @@ print("stopped, then", os.waitstatus_to_exitcode(status), flush=True)
 """
 
 
-def test_who_is_in_the_background_waits_for_the_terminal():
+@pytest.mark.parametrize("far", ["terminal", "pipes"])
+def test_who_is_in_the_background_waits_for_the_terminal(far):
     pid, master = pty.fork()
     if pid == 0:
         os.chdir(Path(__file__).parents[3])
-        os.execv(sys.executable, [sys.executable, "-c", BACKGROUND])
+        os.execv(sys.executable, [sys.executable, "-c", BACKGROUND, far])
     read_until(master, b"stopped, then 7")
     os.waitpid(pid, 0)
     os.close(master)
