@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from emulator.testing import Running
+from tests.waiting import PATIENCE, until
 
 KEEP = ["/bin/sh", "-c", "echo started; while :; do sleep 1; done"]
 
@@ -58,7 +58,7 @@ class Shell:
         self.seen += frame if isinstance(frame, bytes) else frame.encode()
         return True
 
-    def until(self, mark: bytes, timeout: float = 10) -> bytes:
+    def until(self, mark: bytes, timeout: float = PATIENCE) -> bytes:
         deadline = time.monotonic() + timeout
         while mark not in self.seen:
             if not self._take(max(0.01, deadline - time.monotonic())):
@@ -66,7 +66,7 @@ class Shell:
         head, _, self.seen = self.seen.partition(mark)
         return head
 
-    def rest(self, timeout: float = 10) -> bytes:
+    def rest(self, timeout: float = PATIENCE) -> bytes:
         deadline = time.monotonic() + timeout
         while self._take(max(0.01, deadline - time.monotonic())):
             pass
@@ -76,6 +76,11 @@ class Shell:
         """Raw mode, the way a client must do it: wait for a marker no echo can contain."""
         self.send(b"stty raw -echo; printf 'REA%s' DY\n")
         self.until(b"READY")
+
+    def read_by(self, command: str) -> None:
+        """Start a command that reads what comes next. Not before: the shell would take it for its own."""
+        self.send(f"printf 'GO%s' ES; {command}\n".encode())
+        self.until(b"GOES")
 
     @property
     def close_code(self) -> int | None:
@@ -123,7 +128,7 @@ class Azure:
         url = path if path.startswith("https") else self.emulator.url + path
         if "api-version" not in url and version:
             more["params"] = {"api-version": version, **more.get("params", {})}
-        return self.http.request(method, url, timeout=30, **more)
+        return self.http.request(method, url, timeout=PATIENCE, **more)
 
     def name(self) -> str:
         self.count += 1
@@ -164,10 +169,5 @@ class Azure:
         self.credential.close()
 
 
-def eventually(check: Callable[[], object], timeout: float = 5) -> None:
-    """Wait until a check holds."""
-    deadline = time.monotonic() + timeout
-    while not check():
-        if time.monotonic() > deadline:
-            raise AssertionError("it never came to hold")
-        time.sleep(0.02)
+eventually = until
+"""What the tests here say."""

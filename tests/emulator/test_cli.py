@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ import requests
 
 from emulator.settings import build, dotted
 from tests.emulator.clients import Azure
+from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,7 +31,7 @@ def emulator(*arguments: str, **more: object) -> subprocess.Popen[str]:
 def test_run_gives_the_command_its_environment_and_returns_its_status(tmp_path: Path):
     script = 'test -s "$SSL_CERT_FILE" && echo "$AZURE_RESOURCE_MANAGER_URL $AZURE_CLIENT_ID"; exit 7'
     done = emulator("run", "--preset", "instant", "--", "sh", "-c", script)
-    out, errors = done.communicate(timeout=30)
+    out, errors = done.communicate(timeout=PATIENCE)
     assert done.returncode == 7, errors
     assert out.startswith("https://127.0.0.1:")
 
@@ -37,14 +39,12 @@ def test_run_gives_the_command_its_environment_and_returns_its_status(tmp_path: 
 def test_serve_writes_a_private_environment_file_and_ends_on_sigterm(tmp_path: Path):
     env_file, state = tmp_path / "env", tmp_path / "state"
     process = emulator("serve", "--state-dir", str(state), "--env-file", str(env_file))
-    deadline = time.monotonic() + 20
-    while not env_file.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(env_file.exists)
     assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
     assert {stat.S_IMODE(f.stat().st_mode) for f in state.iterdir() if f.is_file()} == {0o600}
     process.send_signal(signal.SIGTERM)
-    out, errors = process.communicate(timeout=20)
+    out, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, errors
     assert all(line.startswith("export ") for line in out.splitlines())
     names = {line.split("=")[0].removeprefix("export ") for line in out.splitlines()}
@@ -65,7 +65,7 @@ def test_serve_writes_a_private_environment_file_and_ends_on_sigterm(tmp_path: P
 )
 def test_bad_arguments_are_named(arguments: tuple[str, ...]):
     process = emulator(*arguments)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     assert "Traceback" not in errors
 
@@ -80,17 +80,27 @@ def test_settings():
 
 def test_the_line_adds_round_trips_and_limits_bandwidth(start):
     azure: Azure = start(link={"enabled": True, "rtt_ms": 80})
-    session = requests.Session()
-    session.trust_env = False
     url = azure.emulator.url + "/common/discovery/instance"
 
-    def seconds() -> float:
+    def seconds(session: requests.Session) -> float:
+        session.trust_env = False
         started = time.monotonic()
-        session.get(url, verify=azure.emulator.ca_file, timeout=10)
+        session.get(url, verify=azure.emulator.ca_file, timeout=PATIENCE)
         return time.monotonic() - started
 
-    assert 0.23 < seconds() < 0.6  # TCP, TLS 1.3, request: three round trips
-    assert 0.08 < seconds() < 0.2  # the connection is there: one
+    def best(action: Callable[[], float], least: float, most: float) -> None:
+        """Never less, and as much now and then: a busy machine may add to it."""
+        for _ in range(20):
+            taken = action()
+            assert taken > least
+            if taken < most:
+                return
+        raise AssertionError(f"never below {most}")
+
+    best(lambda: seconds(requests.Session()), 0.23, 0.32)  # TCP, TLS 1.3, request: three round trips
+    session = requests.Session()
+    seconds(session)
+    best(lambda: seconds(session), 0.08, 0.16)  # the connection is there: one
     name = azure.group()
     azure.emulator.control.link_options(rtt_ms=0, mbit=8)
     shell = azure.shell(name)
@@ -98,4 +108,4 @@ def test_the_line_adds_round_trips_and_limits_bandwidth(start):
     shell.send(b"head -c 500000 /dev/zero; exit\n")
     started = time.monotonic()
     assert len(shell.rest()) >= 500000
-    assert 0.4 < time.monotonic() - started < 2
+    assert time.monotonic() - started > 0.4

@@ -6,6 +6,7 @@ import hashlib
 import os
 import ssl
 import time
+from contextlib import suppress
 
 import pytest
 from azure.core.exceptions import HttpResponseError
@@ -35,18 +36,20 @@ def test_first_comes_an_empty_message_and_then_a_cooked_terminal(azure: Azure, g
 
 def test_interrupt_and_line_length(azure: Azure, group: str):
     shell = azure.shell(group)
-    shell.send(b"cat >/dev/null\n")
-    time.sleep(0.3)
+    shell.send(b"PS1=; sh -c 'echo RU\"\"NS; exec cat' >&2; echo EN''DED\n")
+    shell.until(b"RUNS\r\n")
     shell.send(b"\x03")
     shell.until(b"^C")
-    time.sleep(0.3)  # the shell throws away what was typed before its next prompt
-    shell.send(b"echo INTER''RUPTED\n")
-    shell.until(b"INTERRUPTED\r\n")
+    # The shell throws away what was typed before its next prompt, which is empty and so not to be waited for.
+    while b"INTERRUPTED\r\n" not in shell.seen:
+        shell.send(b"echo INTER''RUPTED\n")
+        with suppress(TimeoutError):
+            shell.until(b"INTERRUPTED\r\n", 0.5)
+            break
+    assert b"ENDED" not in shell.seen
     shell.send(b"stty -echo; echo COU''NT; cat | wc -c\n")
     shell.until(b"COUNT\r\n")
-    time.sleep(0.3)
     shell.send(b"x" * 6000 + b"\n")
-    time.sleep(0.2)
     shell.send(b"\x04")
     shell.until(b"4096")  # 4095 bytes and the newline: the rest of the line is lost
 
@@ -56,8 +59,7 @@ def test_raw_mode_is_exact_for_every_byte(azure: Azure, group: str):
     shell.raw()
     size = 1 << 20
     data = os.urandom(size)
-    shell.send(f"head -c {size} | sha256sum\n".encode())
-    time.sleep(0.2)
+    shell.read_by(f"head -c {size} | sha256sum")
     for start in range(0, size, 32768):
         shell.send(data[start : start + 32768])
     assert shell.until(b"  -").strip().endswith(hashlib.sha256(data).hexdigest().encode())

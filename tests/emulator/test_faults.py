@@ -112,10 +112,11 @@ def test_a_stuck_group_can_only_be_deleted(azure: Azure):
 
 
 def test_a_new_group_may_not_be_found_at_first(azure: Azure):
-    azure.emulator.control.change("timings", eventual_404=0.3)
+    azure.emulator.control.change("timings", eventual_404=600.0)
     name = azure.name()
     azure.call("PUT", azure.cg(name), json=body())
     assert azure.call("GET", azure.cg(name)).status_code == 404
+    azure.emulator.control.change("timings", eventual_404=0.3)
     eventually(lambda: azure.call("GET", azure.cg(name)).status_code == 200)
 
 

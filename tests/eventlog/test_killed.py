@@ -16,6 +16,7 @@ from statemachine.events import Exited
 from statemachine.fold import fold
 from tests.eventlog.lives import live, quick
 from tests.eventlog.processes import ROOT
+from tests.waiting import PATIENCE
 
 CHANGES = {
     *("openat", "flock", "write", "fdatasync", "fsync", "ftruncate", "fchmod", "chmod", "close"),
@@ -37,7 +38,7 @@ def strace(*options: str, log: Path, segment: int) -> subprocess.CompletedProces
     folders = [log, log.parent, log.with_name(log.name + ".d"), log.with_name(log.name + ".d") / "segments"]
     paths = [part for folder in folders for part in ("-P", str(folder))]
     command = ["strace", "-f", "-qq", *paths, *options, sys.executable, "-c", APPEND, str(log), str(segment)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 def can_trace() -> str:

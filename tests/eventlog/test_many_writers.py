@@ -23,7 +23,7 @@ def test_every_acknowledged_event_is_there_once_and_in_order(path: Path, log: Ev
     writers = [appender(path, "free", f"ws-{number % 5}", EACH) for number in range(WRITERS)]
     acknowledged = []
     for writer in writers:
-        out, err = writer.communicate(timeout=60)
+        out, err = writer.communicate(timeout=150)
         assert writer.returncode == 0, err
         own = [int(line) for line in out.split()]
         assert own == sorted(own)
@@ -40,7 +40,7 @@ def test_every_acknowledged_event_is_there_once_and_in_order(path: Path, log: Ev
 def test_expected_lets_one_of_many_through(path: Path, log: EventLog) -> None:
     writers = [appender(path, "careful", "ws", 40) for _ in range(6)]
     for writer in writers:
-        _, err = writer.communicate(timeout=60)
+        _, err = writer.communicate(timeout=150)
         assert writer.returncode == 0, err
     version = 0
     for recorded in log.history("ws"):
@@ -71,6 +71,6 @@ def test_a_log_moved_away_while_waiting_is_not_written_to(log: EventLog, path: P
         with Turn(log.path, Disk(), 1):
             waiting = pool.submit(log.append, "ws", Exited())
             path.rename(moved)
-        assert waiting.result(timeout=10).seq == 1
+        assert waiting.result(timeout=150).seq == 1
     assert verify(moved).events == 1
     assert verify(path).events == 1

@@ -20,6 +20,7 @@ from statemachine.events import Created, Exited
 from tests.eventlog.conftest import ACTOR
 from tests.eventlog.faults import Killed
 from tests.eventlog.lives import Quick, live, quick
+from tests.waiting import PATIENCE
 
 Make = Callable[..., EventLog]
 IO_ERROR = OSError(errno.EIO, "Input/output error")
@@ -110,7 +111,7 @@ def test_two_that_fail_take_back_what_nobody_was_told_of(begun: Path, make: Make
 
 def test_the_first_of_two_fails_first(begun: Path, make: Make) -> None:
     written, done = threading.Event(), threading.Event()
-    first = Window(lambda: written.wait(10), IO_ERROR)
+    first = Window(lambda: written.wait(PATIENCE), IO_ERROR)
     failed: list[Exception] = []
 
     def append_first() -> None:
@@ -122,7 +123,7 @@ def test_the_first_of_two_fails_first(begun: Path, make: Make) -> None:
 
     def let_the_first_fail() -> None:
         written.set()
-        assert done.wait(10)
+        assert done.wait(PATIENCE)
 
     thread = threading.Thread(target=append_first)
     thread.start()
@@ -222,7 +223,9 @@ def test_what_was_acknowledged_survives_a_power_cut_at_any_moment(path: Path, tm
         writer.start()
     cuts = []
     try:
-        for number in range(15):
+        number = 0
+        while number < 15 or len(acknowledged) <= 100:
+            number += 1
             time.sleep(0.02)
             cuts.append((list(acknowledged), tmp_path / f"cut-{number}"))
             disk.cut(path.parent, cuts[-1][1])
@@ -230,7 +233,6 @@ def test_what_was_acknowledged_survives_a_power_cut_at_any_moment(path: Path, tm
         stop.set()
         for writer in writers:
             writer.join()
-    assert len(cuts[-1][0]) > 100
     for heard, folder in cuts:
         left = folder / path.name
         found = verify(left)

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -19,6 +18,7 @@ from statemachine.errors import (
 from statemachine.events import GroupRef
 from statemachine.ports import Presence
 from statemachine.secret import Secret
+from tests.waiting import until
 
 PUT = "ContainerGroups_CreateOrUpdate"
 Order = Callable[..., GroupOrder]
@@ -110,9 +110,11 @@ def test_a_second_process_continues_a_create(line, ref: GroupRef, order: Order) 
     one.control.set_fault("ContainerGroups_Provision", stage="provision", delay=1.0, drop="", count=0)
     slow = order(ref, facts={"image": "alpine:slow"})
     mark = one.control.mark()
-    one.control.change("timings", provision=1.0)
+    one.control.change("timings", provision=4.0)
     try:
-        dies = line(deadline=0.4)
+        dies = line(deadline=1.0)
+        for each in (dies, other):
+            each.groups.look(ref)  # signs in: there is time for what follows
         with pytest.raises(DeadlineError) as caught:
             dies.groups.create(slow)
         assert caught.value.retryable
@@ -142,10 +144,7 @@ def test_an_ended_container_is_stopped_and_starts_again(line, ref: GroupRef, ord
     one = line()
     one.groups.create(order(ref))
     one.control.world.kill(ref.name)
-    for _ in range(100):
-        if one.groups.look(ref).presence is Presence.STOPPED:
-            break
-        time.sleep(0.05)
+    until(lambda: one.groups.look(ref).presence is Presence.STOPPED)
     seen = one.groups.look(ref)
     assert seen.presence is Presence.STOPPED
     assert seen.exit_code == 137
@@ -195,13 +194,11 @@ connect(settings).create(GroupOrder(ref=ref, facts=facts, command=("/bin/sleep",
 def test_a_process_killed_in_the_middle_is_continued(line, clean: Running, ref: GroupRef, order: Order) -> None:
     one = line()
     mark = one.control.mark()
-    one.control.change("timings", provision=1.5)
+    one.control.change("timings", provision=4.0)
     try:
         program = [sys.executable, "-c", KILLED]
         with subprocess.Popen(program, env={**os.environ, **clean.env, "NAME": ref.name}) as process:
-            until = time.monotonic() + 15
-            while one.groups.look(ref).presence is Presence.ABSENT and time.monotonic() < until:
-                time.sleep(0.02)
+            until(lambda: one.groups.look(ref).presence is not Presence.ABSENT)
             process.kill()
         assert one.groups.look(ref).presence is Presence.PENDING
         one.groups.create(order(ref), resume=True)

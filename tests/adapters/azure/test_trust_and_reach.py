@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -42,10 +41,8 @@ def test_an_untrusted_server_is_said_at_once(line, ref: GroupRef, monkeypatch: p
 
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
     one = line(retry_deadline=60)
-    begun = time.monotonic()
     with pytest.raises(UnavailableError) as caught:
         one.groups.look(ref)
-    assert time.monotonic() - begun < 3
     assert "certificate of 127.0.0.1 is not trusted" in str(caught.value)
     assert "REQUESTS_CA_BUNDLE" in str(caught.value)
     assert len([text for text in one.traced if "openid" in text]) == 1, "asked once, no more"

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.waiting import PATIENCE
+
 
 def _own() -> None:
     """Make standard input the terminal whose keys send signals, also where the tests run in the background."""
@@ -32,7 +34,7 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
 
-    def until(self, words: str, count: int = 1, seconds: float = 20) -> str:
+    def until(self, words: str, count: int = 1, seconds: float = PATIENCE) -> str:
         """Everything printed by the time some words have been there so often."""
         until = time.monotonic() + seconds
         while self.seen.count(words) < count:
@@ -53,7 +55,7 @@ class Terminal:
         """Everything printed, when the program has ended."""
         while self._read():
             pass
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
         return self.seen
 
     def _read(self) -> bool:
@@ -79,5 +81,5 @@ def on_terminal(command: Sequence[str], env: Mapping[str, str], cwd: Path, colum
     finally:
         with suppress(ProcessLookupError):
             process.kill()
-        process.wait(20)
+        process.wait(PATIENCE)
         os.close(master)

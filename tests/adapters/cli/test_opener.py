@@ -95,7 +95,7 @@ def test_the_place_of_a_session_is_remembered_for_the_next(tmp_path: Path) -> No
     assert file.read_text() == "host:443"
     with socket.create_server(("127.0.0.1", 0)) as server:
         file.write_text(f"127.0.0.1:{server.getsockname()[1]}")
-        server.settimeout(5)
+        server.settimeout(60)
         second = Opener(azure, group, remembered=file)()
         server.accept()[0].close()
     assert second.ahead is not None

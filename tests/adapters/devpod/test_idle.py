@@ -6,13 +6,13 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
 
 import pytest
 
 from adapters.devpod import parse, parse_run_options, plan
 from adapters.devpod.idle import VARIABLE, WRAPPER, ending_when_idle
 from statemachine.secret import Secret
+from tests.waiting import PATIENCE
 
 SHELLS = [
     pytest.param(words, id=words[0], marks=pytest.mark.skipif(not shutil.which(words[0]), reason="not installed"))
@@ -23,7 +23,9 @@ SHELLS = [
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("status", [0, 1, 7])
 def test_the_container_always_ends_well(shell: list[str], status: int) -> None:
-    found = subprocess.run([*shell, "-c", WRAPPER, "sh", "/bin/sh", "-c", f"exit {status}"], timeout=20, check=False)
+    found = subprocess.run(
+        [*shell, "-c", WRAPPER, "sh", "/bin/sh", "-c", f"exit {status}"], timeout=PATIENCE, check=False
+    )
     assert found.returncode == 0
 
 
@@ -34,21 +36,19 @@ def test_a_stop_reaches_the_main_process(shell: list[str], number: signal.Signal
     with subprocess.Popen(
         [*shell, "-c", WRAPPER, "sh", "/bin/sh", "-c", main], stdout=subprocess.PIPE, text=True
     ) as process:
-        watchdog = threading.Timer(20, process.kill)
+        watchdog = threading.Timer(PATIENCE, process.kill)
         watchdog.start()
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
-        begun = time.monotonic()
         process.send_signal(number)
         assert process.stdout.readline() == "told\n"
         assert process.wait() == 0
-        assert time.monotonic() - begun < 5
         watchdog.cancel()
 
 
 def test_arguments_pass_unharmed() -> None:
     found = ending_when_idle(("/bin/sh", "-c", 'printf "%s|" "$@"', "-", "a b", "'\"$x", ""), {}, 60)
-    done = subprocess.run(found.command, capture_output=True, text=True, check=True, timeout=20)
+    done = subprocess.run(found.command, capture_output=True, text=True, check=True, timeout=PATIENCE)
     assert done.stdout == "a b|'\"$x||"
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from adapters.devpod.machine_driver import DRIVER, program
 from adapters.devpod.options import TABLE
 from adapters.devpod.plan import KEEP_ALIVE, MACHINE_MARK
+from tests.waiting import PATIENCE, until
 
 SHELLS = [
     pytest.param(words, id=words[0], marks=pytest.mark.skipif(not shutil.which(words[0]), reason="not installed"))
@@ -54,7 +55,7 @@ def call(
         },
         input=stdin,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -139,7 +140,7 @@ def test_large_labels_in_bearable_time(shell: list[str], tmp_path: Path) -> None
     begun = time.monotonic()
     run(shell, tmp_path, {**OPTIONS, "labels": [f"devcontainer.metadata={metadata}"]})
     assert found(shell, tmp_path)["Config"]["Labels"] == {"devcontainer.metadata": metadata}
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 100
 
 
 def test_what_a_machine_cannot_become_is_said(shell: list[str], tmp_path: Path) -> None:
@@ -251,14 +252,19 @@ def test_the_shutdown_leaves_strangers_alone(shell: list[str], tmp_path: Path) -
     assert b"left alone" in done.stderr
 
 
+def caught_by(pid: int) -> set[int]:
+    """The signals for which a process has a trap."""
+    mask = int(Path(f"/proc/{pid}/status").read_text().partition("SigCgt:")[2].split()[0], 16)
+    return {number for number in range(1, 65) if mask >> number - 1 & 1}
+
+
 def test_the_shutdown_knows_our_main_process(shell: list[str], tmp_path: Path) -> None:
     with subprocess.Popen([*shell, *KEEP_ALIVE[1:]], start_new_session=True) as process:
-        while MACHINE_MARK.encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
-            time.sleep(0.01)
-        time.sleep(0.2)  # until its trap is set
+        until(lambda: MACHINE_MARK.encode() in Path(f"/proc/{process.pid}/cmdline").read_bytes())
+        until(lambda: signal.SIGTERM in caught_by(process.pid))
         text = program("shutdown").replace("/proc/1/", f"/proc/{process.pid}/").replace("TERM 1", f"TERM {process.pid}")
-        assert subprocess.run([*shell, "-c", text], check=False, timeout=20).returncode == 0
-        assert process.wait(10) == 0
+        assert subprocess.run([*shell, "-c", text], check=False, timeout=PATIENCE).returncode == 0
+        assert process.wait(PATIENCE) == 0
         os.killpg(process.pid, signal.SIGKILL)  # its sleep
 
 
@@ -266,4 +272,4 @@ def test_every_program_is_there(shell: list[str]) -> None:
     for name in (*DRIVER.values(), "shutdown"):
         text = program(name)
         assert "@" not in text.replace("$@", "")
-        assert subprocess.run([*shell, "-n", "-c", text], check=False, timeout=20).returncode == 0
+        assert subprocess.run([*shell, "-n", "-c", text], check=False, timeout=PATIENCE).returncode == 0
