@@ -120,7 +120,7 @@ def _run(page: Path, folder: Path, size: tuple[int, int], *options: str) -> str:
     answer = subprocess.run(
         [PROGRAM, *QUIET, f"--user-data-dir={profile}", f"--window-size={size[0]},{size[1]}", *options, page.as_uri()],
         capture_output=True,
-        timeout=60,
+        timeout=150,
         check=True,
     )
     return answer.stdout.decode()
