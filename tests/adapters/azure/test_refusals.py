@@ -57,11 +57,15 @@ def test_a_container_that_ends_at_once_says_why(line, ref: GroupRef, order: Orde
 
 def test_a_container_that_keeps_crashing(line, ref: GroupRef, order: Order) -> None:
     azure = line().groups
-    with pytest.raises(ProvisioningError) as caught:
+
+    def creating() -> None:
         for _ in range(30):
-            # A look may catch it between two of its ends, alive.
             azure.create(order(ref, facts={"restart_policy": "Always"}, command=("/bin/sh", "-c", "exit 4")))
+            # A look caught it between two of its ends, alive.
             azure.delete(ref)
+
+    with pytest.raises(ProvisioningError) as caught:
+        creating()
     assert "does not stay up" in str(caught.value) or "ended" in str(caught.value)
 
 
