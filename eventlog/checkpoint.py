@@ -207,18 +207,22 @@ class _Signed(msgspec.Struct):
     signature: str = ""
 
 
-def is_due(log: Path, seq: int) -> bool:
-    """Whether there are so many unsealed events that it is time for a checkpoint, in a log that has a key."""
+def noted(log: Path) -> Sealed | None:
+    """What was sealed last, for ``is_due``; None for a log that never was, or where that cannot be read."""
     try:
-        sealed = last_sealed(log)
+        return last_sealed(log)
     except BadSealError:
         # Sealing writes it anew.
-        return True
+        return Sealed(-EVERY)
     except LogError:
-        return False
+        return None
+
+
+def is_due(log: Path, sealed: Sealed | None, seq: int) -> bool:
+    """Whether there are so many unsealed events up to one that it is time for a checkpoint, in a log that has a key."""
     if sealed is None:
         return False
-    if seq < sealed.seq:
+    if seq <= sealed.seq:
         warn(f"the event log {log} ends before event {sealed.seq}, which had been sealed; `verify` says more")
         return False
     return seq - sealed.seq > EVERY

@@ -16,7 +16,7 @@ from typing import Final
 from eventlog import cores
 from eventlog import replay as reading
 from eventlog.append import Appender
-from eventlog.checkpoint import is_due
+from eventlog.checkpoint import is_due, noted
 from eventlog.codec import LOG_SUBJECT
 from eventlog.compose import Composer
 from eventlog.disk import Disk
@@ -73,7 +73,7 @@ class EventLog:
         self._known: dict[str, Known] = {}
         self._recalled: dict[str, tuple[Workspace, Place]] = {}
         self._mutex = threading.Lock()
-        self._look_at = 0
+        self._last = self._look_at = 0
         _alive.add(self)
 
     def close(self) -> None:
@@ -94,18 +94,22 @@ class EventLog:
         holds a Secret or anything else that has no place in the log.
         """
         draft = self._composer.draft(subject, event)
+        looks = self._last >= self._look_at and subject != LOG_SUBJECT
+        # Before the line is written, for what others sealed by now is then before it.
+        sealed = noted(self.path) if looks else None
         with self._mutex:
             recorded, after = self._appender.append(draft, expected, self._expect)
             if expected is not None:
                 self._known[subject] = grown(
                     self._known[subject], (recorded,), Place(after.base, after.end, after.hash)
                 )
+        self._last = recorded.seq
         if self._appender.rolled:
             self._appender.rolled = False
             self._tidy()
-        elif recorded.seq >= self._look_at and subject != LOG_SUBJECT:
+        elif looks:
             self._look_at = recorded.seq + LOOK_EVERY
-            if is_due(self.path, recorded.seq):
+            if is_due(self.path, sealed, recorded.seq):
                 self._seal_quietly()
         return recorded
 
@@ -131,7 +135,7 @@ class EventLog:
         with suppress(LogError):
             refresh(self._disk, self.path, force=True)
         compress(self._disk, self.path)
-        if is_due(self.path, sys.maxsize):
+        if is_due(self.path, noted(self.path), sys.maxsize):
             self._seal_quietly()
 
     def ensure_writable(self) -> None:

@@ -225,6 +225,9 @@ def open_view(disk: Disk, path: Path, *, whatever: bool = False) -> Iterator[Vie
             doubled = [one for one in beside.leftover if one.last > upto and one.path.suffix != KEPT]
             if first > 0:
                 doubled += [segment for segment in found if segment.last >= first]
+                if doubled and not _is_still(fd, path):
+                    # Sealed meanwhile, perhaps more than once.
+                    continue
                 found = [segment for segment in found if segment.last < first]
                 kept = kept if kept and kept.last < first else None
             base = first - 1 if first else found[-1].last if found else kept.last if kept else 0

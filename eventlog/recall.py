@@ -6,7 +6,8 @@ on, once, with a warning.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,15 +24,16 @@ from statemachine.fold import Workspace, empty, fold_on
 TAIL: Final = 1 << 17
 """Bytes behind the snapshot from which on it is brought up to date. A large one is at least a quarter behind,
 because the whole of it is written each time."""
+_NONE: Final = -1
 _SILENT: Final = 1 << 23
 """A log as small as this has no snapshot because nobody needed one; a larger one has lost it."""
 
 
 def recall(disk: Disk, path: Path, subject: str) -> tuple[Workspace, Place]:
     """The workspace as the log tells it, and up to where. Raises LogError, LogDamagedError."""
-    with open_view(disk, path) as view:
+    with _opened(disk, path) as snapshot, open_view(disk, path) as view:
         try:
-            found = _from_snapshot(disk, path, view, subject)
+            found = _from_snapshot(disk, path, view, snapshot, subject)
         except LogDamagedError:
             # Perhaps another workspace's line, which is no reason to refuse this one.
             found = None
@@ -48,8 +50,8 @@ def catch_up(disk: Disk, path: Path, workspace: Workspace, place: Place) -> tupl
 
 def refresh(disk: Disk, path: Path, *, force: bool = False) -> None:
     """Bring the snapshot up to date where that is worth it. Raises LogError, LogDamagedError."""
-    with open_view(disk, path) as view:
-        _from_snapshot(disk, path, view, None, force=force)
+    with _opened(disk, path) as snapshot, open_view(disk, path) as view:
+        _from_snapshot(disk, path, view, snapshot, None, force=force)
 
 
 def rebuild(disk: Disk, path: Path) -> None:
@@ -58,18 +60,36 @@ def rebuild(disk: Disk, path: Path) -> None:
         _made_anew(disk, path, view, None, force=True)
 
 
+@contextmanager
+def _opened(disk: Disk, path: Path) -> Iterator[int | None]:
+    """The snapshot; ``_NONE`` where there is none, and None where it cannot be opened.
+
+    It is opened before the log is looked at, for a newer one may speak of lines that were not there yet.
+    """
+    fd: int | None = _NONE
+    try:
+        fd = disk.open_read(str(path_of(path)))
+    except FileNotFoundError:
+        pass
+    except OSError:
+        fd = None
+    try:
+        yield fd
+    finally:
+        if fd is not None and fd != _NONE:
+            disk.close(fd)
+
+
 def _from_snapshot(
-    disk: Disk, path: Path, view: View, subject: str | None, *, force: bool = False
+    disk: Disk, path: Path, view: View, fd: int | None, subject: str | None, *, force: bool = False
 ) -> tuple[Workspace, Place] | None:
     file = path_of(path)
-    try:
-        fd = disk.open_read(str(file))
-    except FileNotFoundError:
+    if fd is None:
+        return None
+    if fd == _NONE:
         if _length(view, view.start) > _SILENT:
             warn(f"{file} is gone; the whole event log is read to make it anew")
         return _made_anew(disk, path, view, subject, force=force)
-    except OSError:
-        return None
     try:
         snapshot = Snapshot(disk, fd)
         if view.behind(snapshot.place) is None:
@@ -82,8 +102,6 @@ def _from_snapshot(
     except SnapshotError as error:
         warn(f"{file} {error}; the whole event log is read to make it anew")
         return _made_anew(disk, path, view, subject, force=True)
-    finally:
-        disk.close(fd)
     return _saved(disk, path, view, ahead, subject)
 
 

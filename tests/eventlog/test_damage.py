@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from eventlog import EventLog, verify
 from eventlog.disk import Disk
 from eventlog.recall import refresh
 from eventlog.retention import alone, finish
+from eventlog.sealing import public_key, seal
 from eventlog.segments import folder, sealed
 from statemachine.errors import LogDamagedError, LogError
 from statemachine.events import Exited
@@ -153,3 +155,49 @@ def test_a_file_that_only_looks_like_what_is_kept_removes_nothing(filled: Path) 
     with pytest.raises(LogError, match="stands for events that no tombstone speaks of; nothing was removed"):
         expires(quick(filled), at(1))
     assert dict(stored(filled)).items() >= {name: data for name, data in before.items() if "segments" in name}.items()
+
+
+class Meanwhile(Quick):
+    """Does something, once, right after the log's file was opened to be read."""
+
+    def __init__(self, path: Path, act: Callable[[], object]) -> None:
+        self._path = str(path)
+        self._act: Callable[[], object] | None = act
+
+    def open_read(self, path: str) -> int:
+        fd = super().open_read(path)
+        if path == self._path and self._act is not None:
+            act, self._act = self._act, None
+            act()
+        return fd
+
+
+def test_what_others_do_while_one_looks_raises_no_alarm(
+    filled: Path, make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public_key(filled)
+    seal(quick(filled))
+
+    starts = iter(range(39, 1000, 10))
+
+    def rolls_and_seals() -> None:
+        for start in islice(starts, 3):
+            live(make(disk=Quick(), segment=1_000), 10, start=start)
+        seal(quick(filled))
+        refresh(Disk(), filled, force=True)
+
+    assert verify(filled, disk=Meanwhile(filled, rolls_and_seals)).ok
+    assert make(disk=Meanwhile(filled, rolls_and_seals)).recall("ws-3").version
+    # Another process sealed a later event before this one looked whether that was due.
+    log = quick(filled)
+    append = log._appender.append
+
+    def slow(*arguments: object) -> object:
+        written = append(*arguments)  # type: ignore[arg-type]  # passed on as they came
+        seal(quick(filled))
+        return written
+
+    monkeypatch.setattr(log._appender, "append", slow)
+    assert log.append("ws-0", Exited())
+    assert caplog.text == ""
+    assert verify(filled).ok
