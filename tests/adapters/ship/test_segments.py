@@ -72,9 +72,9 @@ def test_the_end_is_brought_to_the_disk_in_our_turn(tmp_path: Path, monkeypatch:
     log = EventLog(tmp_path / "events.jsonl", actor=lambda: Actor("ada", "laptop"), correlation="c")
     log.append("ws", Exited())
     synced: list[str] = []
-    begin, sync = Turn.__enter__, shipping.Disk.sync
+    begin, sync = Turn.__enter__, shipping.Disk().sync
     monkeypatch.setattr(Turn, "__enter__", lambda turn: (synced.append("turn"), begin(turn))[1])
-    monkeypatch.setattr(shipping.Disk, "sync", lambda disk, fd: (synced.append("sync"), sync(disk, fd))[1])
+    monkeypatch.setattr(shipping.Disk, "sync", lambda _disk, fd: (synced.append("sync"), sync(fd))[1])
     LocalLog(log.path)
     assert synced == []
     LocalLog(log.path, own=True)
