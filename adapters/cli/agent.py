@@ -23,8 +23,9 @@ def with_agent(current: Session, plan: RunPlan) -> RunPlan:
 
 def awaiting_agent(current: Session, text: str) -> str:
     """The text of a command that looks for DevPod's agent, waiting for one that is on its way."""
-    from adapters.devpod.agent import asked, before_asked, wanted_release
+    from adapters.devpod.agent import asked, before_asked, pushed_without_download, wanted_release
 
+    text = pushed_without_download(text)
     wanted = asked(text)
     if wanted is None:
         return text

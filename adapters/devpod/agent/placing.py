@@ -31,6 +31,15 @@ _VERSION_LINE: Final = re.compile(r" version 2>/dev/null .*\" != \"([^\"]+)\" \]
 _ADDRESS_LINE: Final = re.compile(rf'^ *DOWNLOAD_URL="([^"$`\\\s]*{ASSET}[^"$`\\\s]*)"$', re.MULTILINE)
 
 
+_DOWNLOAD: Final = re.compile(r"^download\(\) \{\n.*?^\}$", re.MULTILINE | re.DOTALL)
+_GIVEN_UP: Final = (
+    (re.compile(r"\bexit (\d+)$", re.MULTILINE), r"return \1"),
+    (re.compile(r"^( *max_iteration=)\d+$", re.MULTILINE), r"\g<1>1"),
+    (re.compile(r'^( *)(echo "error: no download tool)', re.MULTILINE), r"\1>&2 \2"),
+)
+"""What ends DevPod's download, and what becomes of it: one try, an end that is not the script's, a word on stderr."""
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What DevPod's own script (pkg/inject/inject.sh) looks for."""
 
@@ -57,6 +66,22 @@ def asked(text: str) -> Asked | None:
     if not (folder and name and version):
         return None
     return Asked(path=f"{folder.rstrip('/')}/{name}", version=version, url=url)
+
+
+def pushed_without_download(text: str) -> str:
+    """DevPod's script, told to ask for the agent where there is none to be downloaded.
+
+    In a machine it prefers ``download || inject``, and never comes to the second: its download ends the script, after
+    half a minute, and DevPod begins again until it gives up. Any other text stays as it is.
+    """
+
+    def resigned(found: re.Match[str]) -> str:
+        body = found[0]
+        for pattern, instead in _GIVEN_UP:
+            body = pattern.sub(instead, body)
+        return body
+
+    return _DOWNLOAD.sub(resigned, text, count=1)
 
 
 def before_asked(text: str, release: Release, path: str) -> str:
