@@ -28,7 +28,7 @@ from statemachine.errors import InternalError, ProviderError, TunnelError
 GREETING_SECONDS: Final = 5.0
 GREETING_MOST: Final = 4096
 REQUEST_MOST: Final = 8 << 20
-_EXTRA: Final = ("code", "http_status", "request_id", "azure_message", "option")
+_EXTRA: Final = ("attempts", "code", "http_status", "request_id", "azure_message", "option")
 _LOCAL_PEERCRED: Final = 1  # macOS: level 0, struct xucred
 
 

@@ -88,7 +88,7 @@ def test_errors_of_the_exec_call_keep_their_class(held):
     holder.refuse = True
     with pytest.raises(AccessDeniedError, match="AuthorizationFailed, HTTP 403") as caught:
         holder("true")
-    assert caught.value.http_status == 403
+    assert (caught.value.http_status, caught.value.attempts) == (403, 1)
     assert "Ask for a role" in str(caught.value)
     holder.refuse = False
     assert holder("echo fine").out == b"fine\n"
