@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE
+
 Answer = subprocess.CompletedProcess[bytes]
 PROGRAM = [sys.executable, "-m", "adapters.cli"]
 ROOT = Path(__file__).parents[2]
@@ -49,7 +51,7 @@ class Provider:
         """The same user, calling with other variables."""
         return replace(self, extra={**self.extra, **changes})
 
-    def call(self, *verb: str, stdin: bytes = b"", timeout: float = 90, **env: str) -> Answer:
+    def call(self, *verb: str, stdin: bytes = b"", timeout: float = PATIENCE, **env: str) -> Answer:
         """One call to its end."""
         return subprocess.run(
             [*PROGRAM, *verb],
@@ -98,7 +100,7 @@ class Provider:
         return [event["type"] for event in self.events()]
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 20, every: float = 0.1) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE, every: float = 0.1) -> bool:
     """Whether ``condition`` comes true within ``seconds``."""
     until = time.monotonic() + seconds
     while not condition():

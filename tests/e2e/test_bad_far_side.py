@@ -89,7 +89,7 @@ def refusing(aci: Running, machine: Provider, **fault: Any) -> Iterator[None]:
         aci.control.clear(number)
 
 
-def failure(machine: Provider, kind: type[errors.ProviderError], within: float = 20, **how: Any) -> str:
+def failure(machine: Provider, kind: type[errors.ProviderError], within: float = 100, **how: Any) -> str:
     """The line of a command that fails in time, and is in the log with its end."""
     began = time.monotonic()
     line = one_line(machine.shell("echo never", timeout=within + 60, **how), kind)

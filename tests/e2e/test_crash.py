@@ -12,6 +12,7 @@ import pytest
 
 from emulator.testing import Running
 from tests.e2e.provider import Provider, eventually
+from tests.waiting import PATIENCE
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def test_the_intent_is_on_disk_before_azure_is_asked(machine: Provider, azure: R
 
 
 def test_a_create_killed_while_azure_works_is_continued_not_repeated(machine: Provider, azure: Running) -> None:
-    azure.control.change("timings", provision=4.0)
+    azure.control.change("timings", provision=6.0)
     before = puts(azure)
     try:
         with in_flight(machine, "create"):
@@ -80,7 +81,7 @@ def test_a_killed_command_leaves_no_process_behind(machine: Provider, number: in
     assert call.stdout is not None
     pid = call.stdout.readline().decode().strip()
     call.send_signal(number)
-    call.wait(20)
+    call.wait(PATIENCE)
     call.communicate()
     check = f"kill -0 {pid} 2>/dev/null || echo gone"
     assert eventually(lambda: machine.shell(check).stdout == b"gone\n")
@@ -92,7 +93,7 @@ def test_a_killed_command_leaves_no_process_behind(machine: Provider, number: in
 def test_two_creates_at_once_make_one_group(machine: Provider, azure: Running) -> None:
     before = puts(azure)
     calls = [machine.start("create") for _ in range(3)]
-    assert [call.wait(60) for call in calls] == [0, 0, 0]
+    assert [call.wait(PATIENCE) for call in calls] == [0, 0, 0]
     for call in calls:
         call.communicate()
     assert puts(azure) == before + 1

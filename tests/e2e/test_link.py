@@ -17,6 +17,7 @@ import pytest
 from emulator.testing import Running
 from tests.connect_proxy import connect_proxy
 from tests.e2e.provider import Provider, eventually
+from tests.waiting import PATIENCE
 
 slow = pytest.mark.skipif(not os.environ.get("ACI_SLOW_TESTS"), reason="ACI_SLOW_TESTS=1 runs it")
 
@@ -127,7 +128,7 @@ def test_a_holder_killed_while_a_command_streams(machine: Provider) -> None:
     pid = running.stdout.readline().decode().strip()
     running.stdout.read(1 << 20)
     os.kill(holder_of(machine), 9)
-    _, said = running.communicate(timeout=10)
+    _, said = running.communicate(timeout=PATIENCE)
     assert running.returncode == 95
     assert b"the tunnel's holder died while the command ran" in said
     assert machine.shell("echo next").stdout == b"next\n"
@@ -205,8 +206,8 @@ def test_both_ends_give_up_when_the_time_set_is_over(machine: Provider, azure: R
     try:
         began = time.monotonic()
         azure.control.call("POST", "sessions/cut", {})
-        _, said = running.communicate(timeout=30)
-        assert 1 < time.monotonic() - began < 10
+        _, said = running.communicate(timeout=PATIENCE)
+        assert 1 < time.monotonic() - began < 100, "and not the five minutes that are the rule"
     finally:
         azure.control.exec_options(blocked="")
     assert running.returncode == 95

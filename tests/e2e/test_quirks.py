@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,7 @@ import pytest
 from emulator.testing import Running, running_emulator
 from tests.e2e import second_aci as words
 from tests.e2e.provider import Provider, eventually
+from tests.waiting import PATIENCE
 
 SIZE = 200_000
 SHORT = {"window": 2.0, "provision": 2.0, "eventual_404": 2.0, "pending": 0.5, "restart": 1.0, "registration": 1.0}
@@ -172,13 +172,11 @@ def test_what_happens_elsewhere_ends_a_running_command_with_a_status_of_its_own(
         call = user.start("command", COMMAND="echo up; sleep 300; exit 3")
         assert call.stdout is not None
         assert call.stdout.readline() == b"up\n"
-        begun = time.monotonic()
         happen(aci)
         try:
-            _, err = call.communicate(timeout=40)
+            _, err = call.communicate(timeout=PATIENCE)  # and not the five minutes for which a broken line is dialled
         finally:
             call.kill()
-        assert time.monotonic() - begun < 30
         assert call.returncode == 95
         assert len(err.splitlines()) == 1
         assert user.status() == word
@@ -227,7 +225,7 @@ def test_a_container_that_restarts_under_a_holder_takes_the_next_command(aci: Ru
         assert named.shell("echo one").stdout == b"one\n"
         aci.control.world.kill(the_group(aci))
         assert eventually(lambda: named.status() == "Running")
-        assert eventually(lambda: named.shell("echo two").stdout == b"two\n", seconds=30)
+        assert eventually(lambda: named.shell("echo two").stdout == b"two\n")
         named.ok("delete")
 
 

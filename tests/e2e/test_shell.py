@@ -22,6 +22,7 @@ from adapters.tunnel import stop_holder
 from emulator.testing import Running
 from tests.e2e.provider import PROGRAM, Provider, eventually
 from tests.e2e.test_link import holder_of, sockets
+from tests.waiting import PATIENCE
 
 SETTINGS = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_TIME": "C", "COLORTERM": "truecolor", "PS1": "$ "}
 
@@ -32,20 +33,23 @@ class Terminal:
     def __init__(self, machine: Provider, *words: str, rows: int = 33, columns: int = 101, **env: str) -> None:
         self.rows, self.columns = rows, columns
         self.seen = b""
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.chdir(machine.home)
-            self._prepare()
-            os.execve(PROGRAM[0], [*PROGRAM, "shell", *words], machine.env | SETTINGS | env)
-        time.sleep(0.05)
+        self.fd, slave = pty.openpty()
+        self._prepare(slave)
         self.before = termios.tcgetattr(self.fd)
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self.fd)
+            os.login_tty(slave)
+            os.chdir(machine.home)
+            os.execve(PROGRAM[0], [*PROGRAM, "shell", *words], machine.env | SETTINGS | env)
+        os.close(slave)
 
-    def _prepare(self) -> None:
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
-        mode = termios.tcgetattr(0)
+    def _prepare(self, slave: int) -> None:
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
+        mode = termios.tcgetattr(slave)
         mode[0] |= 0x4000  # IUTF8, which terminals of our time set
         mode[6][termios.VERASE] = b"\x08"
-        termios.tcsetattr(0, termios.TCSANOW, mode)
+        termios.tcsetattr(slave, termios.TCSANOW, mode)
 
     def resize(self, rows: int, columns: int) -> None:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -66,7 +70,7 @@ class Terminal:
         self.seen += data
         return bool(data)
 
-    def until(self, wanted: str, seconds: float = 30) -> str:
+    def until(self, wanted: str, seconds: float = PATIENCE) -> str:
         """What was printed up to and with ``wanted``."""
         end = time.monotonic() + seconds
         while wanted.encode() not in self.seen:
@@ -75,7 +79,7 @@ class Terminal:
         text, _, self.seen = self.seen.partition(wanted.encode())
         return text.decode(errors="replace") + wanted
 
-    def status(self, seconds: float = 15) -> int:
+    def status(self, seconds: float = PATIENCE) -> int:
         """The exit status, once it has ended."""
         end = time.monotonic() + seconds
         while True:
@@ -140,15 +144,17 @@ def test_the_terminal_there_is_as_the_one_here(opened: Terminal) -> None:
 
 
 def test_the_keys_that_are_signals_are_signals_there(opened: Terminal) -> None:
-    opened.type("sleep 1000; echo interrupted=$?\n")
-    time.sleep(0.3)
+    # Each key is pressed when what it is for has the terminal, which is why that speaks first.
+    opened.type("sh -c 'trap \"echo inter\"rupted INT; echo run''ning; sleep 1000'\n")
+    opened.until("running")
     opened.type("\x03")
-    opened.type("sleep 1001\n")
-    time.sleep(0.3)
+    opened.until("interrupted")
+    opened.type("sh -c 'echo once more; exec sleep 1001'\n")
+    opened.until("once more\r\n")
     opened.type("\x1a")
     opened.until("Stopped")
-    opened.type("kill %1; sleep 1002; echo quit=$?\n")
-    time.sleep(0.5)
+    opened.type("kill %1; sh -c 'echo the last; exec sleep 1002'; echo quit=$?\n")
+    opened.until("the last\r\n")
     opened.type("\x1c")
     opened.until("quit=131")
     opened.type("kill -9 $$\n")
@@ -163,7 +169,7 @@ def test_every_byte_and_a_large_paste_arrive(opened: Terminal) -> None:
     opened.type(paste)
     opened.until(hashlib.sha256(paste).hexdigest())
     opened.type("printf '\\303\\244\\377\\200\\n'\n")
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     while b"\xc3\xa4\xff\x80" not in opened.seen:
         assert time.monotonic() < end, opened.seen
         opened._take(0.1)
@@ -192,7 +198,7 @@ def test_a_shell_told_to_end_leaves_the_terminal_as_it_was(opened: Terminal, sha
     opened.type("echo my-'pid'=$$=\n")
     opened.until("my-pid=")
     pid = opened.until("=").rstrip("=")
-    assert opened.raw
+    assert eventually(lambda: opened.raw)
     os.kill(opened.pid, number)
     assert opened.status() == 128 + number
     assert opened.as_before
@@ -231,12 +237,13 @@ def test_one_whose_holder_dies_says_so_and_leaves_the_terminal_as_it_was(opened:
 def test_who_waits_for_a_connection_can_leave(shared: Provider, azure: Running, idle: str) -> None:
     for path in sockets(shared):
         stop_holder(path)
-    azure.control.set_fault("Containers_ExecuteCommand", delay=20, count=1)
+    azure.control.set_fault("Containers_ExecuteCommand", delay=600, count=1)
+    mark = azure.control.mark()
     terminal = Terminal(shared, ACI_TUNNEL_IDLE=idle)
-    time.sleep(1.5)
+    assert eventually(lambda: bool(azure.control.requests("Containers_ExecuteCommand", mark)))
     assert not terminal.raw, "Ctrl-C is still a signal here"
     terminal.type("\x03")
-    assert terminal.status(5) == 130
+    assert terminal.status() == 130
     assert terminal.as_before
     terminal.close()
     azure.control.clear()
