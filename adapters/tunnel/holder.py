@@ -288,6 +288,9 @@ class _Holder:
             client.stream = None
             self._drop(client)
 
+        if self._leaving:
+            self._drop(client)  # who hears nothing takes the command to the next holder
+            return
         try:
             session = self._ensure_session()
             client.stream = session.open(order, (client.fds[0], client.fds[1], client.fds[2]), ended)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.tunnel import CommandSpec, ExecEndpoint, Tuning, run_command
+from adapters.tunnel import CommandSpec, ExecEndpoint, Tuning, local, run_command, through
+from adapters.tunnel.messages import encode_open
 from emulator.testing import running_emulator
 from statemachine.errors import AzureError, RefusedError, TunnelLostError
 from statemachine.secret import Secret
@@ -71,6 +72,20 @@ def test_a_command_that_was_never_sent_runs_in_the_new_container(held):
     assert [(result.status, result.out) for result in results] == [(7, b"0"), (7, b"1"), (7, b"2")]
     assert len(holder.started) == 1
     assert holder("echo later").out == b"later\n"
+
+
+def test_a_command_that_comes_to_a_holder_whose_session_was_just_lost_is_given_to_the_next(held):
+    holder = held(tuning=BRISK)
+    assert holder("echo old").out == b"old\n"
+    sock, _ = local.meet(holder.path, 5)
+    with sock:
+        restart(holder.server)
+        until(lambda: not holder.path.exists())
+        with open(os.devnull, "r+b") as null:
+            fds = (null.fileno(),) * 3
+            order = encode_open(CommandSpec("echo never"))
+            assert through._Request(sock, print).run(order, fds, terminal=False) is None
+    assert holder("echo new").out == b"new\n"
 
 
 def test_a_command_that_ran_in_the_old_container_is_lost_and_those_that_wait_are_not(held, tmp_path):
