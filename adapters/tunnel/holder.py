@@ -31,6 +31,7 @@ from statemachine.errors import ProviderError, TunnelError, TunnelLostError
 RECEIVE: Final = 65536
 LINGER: Final = 1.0
 CHECK: Final = 1.0
+FILES_MOST: Final = 65536
 ANSWER_SECONDS: Final = 10.0
 FIRST_SECONDS: Final = 20.0
 """How long the command that a holder was started for may take to come, however short its idle time is."""
@@ -60,6 +61,7 @@ def hold(
             return
         if detach:
             _detach()
+            _open_more_files()
         holder = _Holder(
             socket_path,
             opener,
@@ -93,6 +95,15 @@ def _detach() -> None:
         os.dup2(null, fd)
     if null > 2:
         os.close(null)
+
+
+def _open_more_files() -> None:
+    """As many as we may: a command takes six descriptors, and the usual limit is meant for programs that use select."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # some systems promise more than they keep
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, FILES_MOST) if most > 0 else FILES_MOST, most))
 
 
 class _Client:
@@ -263,7 +274,10 @@ class _Holder:
             self._question(client, message["ask"])
         elif "order" in message and client.order is None:
             client.order = int(message["order"])
-            if len(client.fds) != 3 or client.order > local.REQUEST_MOST:
+            if client.order > local.REQUEST_MOST:
+                raise ValueError(message)
+            if len(client.fds) != 3:
+                client.say({"error": local.describe(_no_room("its descriptors did not arrive"))})
                 raise ValueError(message)
         elif client.stream is not None and "signal" in message:
             client.stream.signal(int(message["signal"]))
@@ -296,6 +310,9 @@ class _Holder:
             client.stream = session.open(order, (client.fds[0], client.fds[1], client.fds[2]), ended)
         except ProviderError as problem:
             client.say({"error": local.describe(problem)})
+            self._drop(client)
+        except OSError as problem:
+            client.say({"error": local.describe(_no_room(problem.strerror or str(problem)))})
             self._drop(client)
         finally:
             client.close_fds()
@@ -354,6 +371,13 @@ class _Holder:
             self._used = True
             if not self._idle and not self._busy:
                 self._stop()
+
+
+def _no_room(why: str) -> TunnelError:
+    return TunnelError(
+        f"the tunnel's holder has no room for another command: {why}",
+        remedy="Try again when others have ended, or raise the limit of open files (`ulimit -n`).",
+    )
 
 
 def _answer_one(sock: socket.socket, answer: Answer, question: object) -> None:

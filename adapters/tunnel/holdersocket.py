@@ -14,6 +14,7 @@ from adapters.tunnel import local
 from adapters.tunnel.loop import Loop
 
 BACKLOG: Final = 64
+PAUSE: Final = 0.1
 
 
 class HolderSocket:
@@ -66,11 +67,21 @@ class HolderSocket:
         self._listener = None
 
     def _accept(self, _: int) -> None:
-        with contextlib.suppress(BlockingIOError, ConnectionError):
-            if self._listener is None:
-                return
+        if self._listener is None:
+            return
+        try:
             sock, _address = self._listener.accept()
-            if local.peer_is_us(sock):
-                self._on_client(sock)
-            else:
-                sock.close()
+        except (BlockingIOError, ConnectionError):
+            return
+        except OSError:  # no descriptor is left: who waits is not refused, only later
+            self._loop.forget(self._listener.fileno())
+            self._loop.after(PAUSE, self._resume)
+            return
+        if local.peer_is_us(sock):
+            self._on_client(sock)
+        else:
+            sock.close()
+
+    def _resume(self) -> None:
+        if self._listener is not None:
+            self._loop.watch(self._listener.fileno(), select.POLLIN, self._accept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import select
 from collections import deque
@@ -62,8 +63,11 @@ class Stream:
         self._link = link
         self._loop = loop
         self._on_end = on_end
-        self._source: Source | None = Source(fds[0])
-        self._outputs = (_Output(Sink(fds[1]), CHANNEL_OUT), _Output(Sink(fds[2]), CHANNEL_ERR))
+        with contextlib.ExitStack() as opened:  # where descriptors run out none is to stay
+            self._source: Source | None = opened.enter_context(contextlib.closing(Source(fds[0])))
+            sinks = [opened.enter_context(contextlib.closing(Sink(fd))) for fd in fds[1:]]
+            opened.pop_all()
+        self._outputs = (_Output(sinks[0], CHANNEL_OUT), _Output(sinks[1], CHANNEL_ERR))
         self._credit = STREAM_WINDOW
         self._deflater = Deflater() if compress else None
         self._result: int | ProviderError | None = None

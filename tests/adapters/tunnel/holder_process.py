@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -38,6 +39,9 @@ def main() -> None:
     if build:
         local.build = lambda: build
 
+    files = os.environ.get("DPACI_TEST_FILES")
+    if files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (int(files), int(files)))
     hold(
         Path(options["path"]), opener, idle_seconds=options["idle_seconds"], ca_file=options["ca_file"],
         on_event=on_event, tuning=Tuning(**options["tuning"]) if options["tuning"] else HOLDER_TUNING,

@@ -46,6 +46,30 @@ def test_ten_at_once_over_one_session(held):
     assert holder.server.sessions == 1
 
 
+def test_one_command_too_many_is_its_own_misfortune(held, monkeypatch):
+    monkeypatch.setenv("DPACI_TEST_FILES", "40")
+    holder = held()
+    assert holder("true").status == 0
+    results = {}
+
+    def one(n):
+        try:
+            results[n] = holder("sleep 2; exit 3").status
+        except TunnelError as problem:
+            results[n] = problem.message
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    refused = [result for result in results.values() if result != 3]
+    assert 0 < len(refused) < 12
+    assert all("no room for another command" in result for result in refused), results
+    assert holder("exit 5").status == 5
+    assert len(holder.started) == 1
+
+
 def test_the_socket_is_private(held):
     holder = held()
     holder("true")

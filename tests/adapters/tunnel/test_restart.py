@@ -81,7 +81,7 @@ def test_a_command_that_comes_to_a_holder_whose_session_was_just_lost_is_given_t
     with sock:
         restart(holder.server)
         until(lambda: not holder.path.exists())
-        with open(os.devnull, "r+b") as null:
+        with Path(os.devnull).open("r+b") as null:
             fds = (null.fileno(),) * 3
             order = encode_open(CommandSpec("echo never"))
             assert through._Request(sock, print).run(order, fds, terminal=False) is None
