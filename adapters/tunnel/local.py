@@ -28,7 +28,7 @@ from statemachine.errors import InternalError, ProviderError, TunnelError
 GREETING_SECONDS: Final = 5.0
 GREETING_MOST: Final = 4096
 REQUEST_MOST: Final = 8 << 20
-_EXTRA: Final = ("attempts", "code", "http_status", "request_id", "azure_message", "option")
+_TOLD_APART: Final = ("message", "hint")
 _LOCAL_PEERCRED: Final = 1  # macOS: level 0, struct xucred
 
 
@@ -126,10 +126,15 @@ def send_some(sock: socket.socket, data: memoryview, fds: tuple[int, ...]) -> me
 
 def describe(problem: ProviderError) -> dict[str, Any]:
     """An error as JSON that ``revive`` turns back into it."""
-    extra = {name: getattr(problem, name) for name in _EXTRA if hasattr(problem, name)}
+    # All of its attributes: who revives it may look at any of them.
+    extra = {name: value for name, value in vars(problem).items() if name not in _TOLD_APART and _is_plain(value)}
     # The nearest class that every process knows.
     kind = next(base.__name__ for base in type(problem).__mro__ if hasattr(errors_module, base.__name__))
     return {"kind": kind, "message": problem.message, "hint": problem.hint, "extra": extra}
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float)
 
 
 def revive(told: dict[str, Any]) -> ProviderError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ import pytest
 from adapters.tunnel import CommandSpec, ask_holder, local, run_through_holder, through
 from adapters.tunnel.holdersocket import HolderSocket
 from adapters.tunnel.loop import Loop
-from statemachine.errors import TunnelError, TunnelLostError
+from statemachine.errors import AuthenticationError, OptionError, TunnelError, TunnelLostError
 from tests.waiting import PATIENCE, until
 
 
@@ -205,6 +206,20 @@ def test_a_computer_that_stood_still_has_not_waited_for_its_holder(short_folder,
     with pytest.raises(TunnelError, match="did not start in 5 s"):
         through._connect(short_folder / "a.sock", lambda: lambda: None, 5)
     assert len(looks) == 5
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        AuthenticationError("no", code="AADSTS7000215", http_status=401, request_id="r", azure_message="bad secret"),
+        OptionError("AZURE_REGION", "is missing"),
+        TunnelError("lost", remedy=""),
+    ],
+    ids=lambda problem: type(problem).__name__,
+)
+def test_an_error_is_the_same_in_another_process(problem):
+    told = local.revive(json.loads(json.dumps(local.describe(problem))))
+    assert (type(told), vars(told), str(told)) == (type(problem), vars(problem), str(problem))
 
 
 STRANGER = """
