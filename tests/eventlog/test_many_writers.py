@@ -10,9 +10,12 @@ import pytest
 
 from eventlog import EventLog, verify
 from eventlog.disk import Disk
+from eventlog.lock import LOCK_SUFFIX
 from eventlog.turn import Turn
 from statemachine.errors import LogError
 from statemachine.events import Exited
+from tests.eventlog.conftest import ACTOR
+from tests.eventlog.lives import Quick
 from tests.eventlog.processes import appender
 
 WRITERS = 24
@@ -55,6 +58,29 @@ def test_threads_share_one_log(log: EventLog, path: Path) -> None:
         recorded = list(pool.map(lambda number: log.append("ws", Exited(detail=str(number))), range(200)))
     assert sorted(one.seq for one in recorded) == list(range(1, 201))
     assert verify(path).ok
+
+
+def test_the_way_of_windows_as_far_as_it_goes_here(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A lock file beside the log, which is closed after each turn, and which nobody can rename while it is open."""
+    monkeypatch.setattr("eventlog.turn._LOCKS_THE_LOG", False)
+    monkeypatch.setattr("eventlog.append.STAYS_OPEN", False)
+
+    class Stubborn(Quick):
+        def rename(self, source: Path, target: Path) -> None:
+            raise PermissionError(13, "the file is being used by another process")
+
+    def write(number: int) -> list[int]:
+        log = EventLog(path, actor=lambda: ACTOR, correlation=str(number), disk=Stubborn(), segment=20_000)
+        return [log.append(f"ws-{number}", Exited()).seq for _ in range(20)]
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(seq for seqs in pool.map(write, range(6)) for seq in seqs) == list(range(1, 121))
+    assert path.with_name(path.name + LOCK_SUFFIX).exists()
+    assert "cannot be moved" in caplog.text
+    verdict = verify(path)
+    assert (verdict.ok, verdict.events) == (True, 120), verdict
 
 
 def test_a_lock_that_is_never_released_is_an_error_in_the_end(make: Callable[..., EventLog], log: EventLog) -> None:
