@@ -25,7 +25,7 @@ from statemachine.events import GroupRef, Receipt
 from statemachine.ports import Presence
 
 APPEAR: Final = 5.0
-"""Seconds a group may stay invisible after a PUT whose answer was lost, before the PUT is sent again."""
+"""Seconds a group may stay invisible after a PUT that may have been accepted, before the PUT is sent again."""
 
 CREATED: Final = 201
 
@@ -35,13 +35,13 @@ def create(session: Session, order: GroupOrder, *, resume: bool) -> Receipt:
     doing = f"create container group {order.ref.name}"
     request = uuid.uuid4().hex
     content = json.dumps(body(order, request=request)).encode()
-    if resume and (current := look(session, order.ref)).answer:
+    if resume and (current := _appeared(session, order.ref)):
         return _receipt(current.answer, _until_running(session, order, doing))
     made = resource_group.ensure(session, order.ref.resource_group, order.facts.location)
     put = session.careful(
         doing,
         lambda: _put(session, order.ref, content),
-        lambda: _appeared(session, order.ref, request),
+        lambda: _appeared(session, order.ref, request) is not None,
         secrets=order.secrets(),
         extra=(NEW_GROUP,) if made else (),
     )
@@ -124,15 +124,18 @@ def _delete(session: Session, ref: GroupRef) -> Answer:
     return session.ask(remove, content=False)
 
 
-def _appeared(session: Session, ref: GroupRef, request: str) -> bool:
-    """Whether a PUT without an answer was accepted: reads lag behind writes, so look for a while."""
-    until = time.monotonic() + APPEAR
+def _appeared(session: Session, ref: GroupRef, request: str = "") -> Look | None:
+    """The group that a PUT whose answer nobody heard has made, if it was accepted: that of ``request``, or any.
+
+    Reads lag behind writes, so look for a while.
+    """
+    until = time.monotonic() + min(APPEAR, session.settings.settle)
     while True:
-        seen = look(session, ref).seen
-        if seen and seen.tag(REQUEST_TAG) == request:
-            return True
+        current = look(session, ref)
+        if current.seen and request in ("", current.seen.tag(REQUEST_TAG)):
+            return current
         if time.monotonic() >= until:
-            return False
+            return None
         time.sleep(session.settings.poll_interval)
 
 

@@ -127,6 +127,22 @@ def test_a_second_process_continues_a_create(line, ref: GroupRef, order: Order) 
     assert other.groups.look(ref).presence is Presence.RUNNING
 
 
+def test_a_second_process_waits_for_what_the_first_has_asked_for_to_show(line, ref: GroupRef, order: Order) -> None:
+    dies, other = line(deadline=1.0, settle=9.0), line(settle=9.0)
+    for each in (dies, other):
+        each.groups.look(ref)
+    mark = dies.control.mark()
+    dies.control.change("timings", eventual_404=3.0)
+    try:
+        with pytest.raises(DeadlineError, match="does not show the group"):
+            dies.groups.create(order(ref))
+        assert other.groups.look(ref).presence is Presence.ABSENT
+        other.groups.create(order(ref), resume=True)
+    finally:
+        dies.control.change("timings", eventual_404=0.0)
+    assert dies.calls(PUT, mark) == 1
+
+
 @pytest.mark.parametrize("readback", ["terminated", "vanished"])
 def test_both_ways_a_stopped_group_reads(line, ref: GroupRef, order: Order, readback: str) -> None:
     one = line()
