@@ -69,7 +69,7 @@ def page() -> str:
             f"| {state} | {word.machine} | {word.container or '(nothing)'} | {word.reason} |"
             for state, word in WORDS.items()
         )
-        + "\n\nWhile Azure shows a group as pending, `status` is Busy whatever the log says.\n",
+        + "\n\nWhile Azure shows a group as pending, `status` is Busy unless the log says failed: a start tells why.\n",
     ]
     return "\n".join(parts)
 

@@ -95,9 +95,12 @@ def observe(workspace: Workspace, sighting: Sighting, tenure: Tenure) -> tuple[e
 APPEARING: Final = {
     State.ABSENT: State.PROVISIONING,
     State.STOPPED: State.STARTING,
-    State.FAILED: State.STARTING,
 }
-"""Somebody else is bringing it up: not yet an event, but DevPod should wait rather than act."""
+"""Somebody else is bringing it up: not yet an event, but DevPod should wait rather than act.
+
+Not so where the last operation failed: Azure goes on trying for half an hour what cannot succeed, and whoever waits for
+that is told nothing meanwhile. A start tells.
+"""
 
 
 def apparent(state: State, presence: Presence) -> State:

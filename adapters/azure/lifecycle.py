@@ -55,7 +55,7 @@ def start(session: Session, ref: GroupRef) -> Receipt:
     whose container has ended before it is started (troubleshooting ContainerGroupTransitioning).
     """
     doing = f"start container group {ref.name}"
-    current = wait(session, ref, doing, until_settled)
+    current = wait(session, ref, doing, until_settled(doing))
     if current.presence is Presence.ABSENT:
         raise GroupMissingError(f"cannot {doing}: it is not there", remedy="Create the workspace first (`devpod up`).")
     silent = current.seen is not None and current.seen.says_nothing

@@ -177,9 +177,19 @@ def until_absent(current: Look, _waited: float) -> bool:
     return current.presence is Presence.ABSENT
 
 
-def until_settled(current: Look, _waited: float) -> bool:
-    """Content when no operation is in flight."""
-    return current.presence is not Presence.PENDING
+def until_settled(doing: str) -> Judge:
+    """Content when no operation is in flight. Raises what Azure could not do and goes on trying."""
+
+    def judge(current: Look, _waited: float) -> bool:
+        if current.presence is not Presence.PENDING:
+            return True
+        if current.seen and (reason := verdict.of_events(current.seen.events[-1:], doing)):
+            if "delete the workspace" not in reason.hint:
+                reason.hint = f"{reason.hint} Then delete the workspace and create it again.".strip()
+            raise reason
+        return False
+
+    return judge
 
 
 def raise_if_failed(operation: Answer | None, doing: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from statemachine import events as e
 from statemachine.decide import Tenure
 from statemachine.fold import HELD, evolve
-from statemachine.observe import BUILDERS, LEFT_OPEN, UNASKED, observe
+from statemachine.observe import BUILDERS, LEFT_OPEN, UNASKED, apparent, observe
 from statemachine.ports import Presence
 from statemachine.states import State
 from tests.statemachine.test_decide import possible, workspace_in
@@ -43,6 +43,11 @@ def test_every_look_in_every_state(state_and_tenure: tuple[State, Tenure], prese
 def test_a_look_that_does_not_show_what_runs_leaves_a_stopped_workspace_stopped() -> None:
     said_nothing = msgspec.structs.replace(seeing(Presence.RUNNING), silent=True)
     assert observe(workspace_in(State.STOPPED, Tenure.NONE), said_nothing, Tenure.NONE) == ()
+
+
+def test_a_failed_workspace_is_not_waited_for() -> None:
+    assert apparent(State.STOPPED, Presence.PENDING) is State.STARTING
+    assert apparent(State.FAILED, Presence.PENDING) is State.FAILED
 
 
 @pytest.mark.parametrize("state", sorted(HELD))

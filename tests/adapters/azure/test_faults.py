@@ -12,6 +12,7 @@ from adapters.azure import GroupOrder
 from statemachine.errors import (
     CapacityError,
     DeadlineError,
+    ImageError,
     ThrottledError,
     UnavailableError,
 )
@@ -213,6 +214,28 @@ def test_answers_without_any_view_end_the_wait_all_the_same(line, ref: GroupRef,
     one.control.set_fault("ContainerGroups_Get", status=200, body=json.dumps(WORDLESS), count=None)
     assert one.groups.look(ref).presence is Presence.RUNNING
     one.groups.stop(ref)
+
+
+def test_a_start_tells_what_azure_tries_in_vain(line, ref: GroupRef) -> None:
+    pulling = {
+        "count": 1,
+        "lastTimestamp": "2026-11-29T02:48:50Z",
+        "name": "Failed",
+        "type": "Warning",
+        "message": 'Failed to pull image "no/such:1": rpc error: manifest unknown',
+    }
+    view = {"currentState": {"state": "Waiting"}, "events": [pulling]}
+    trying = {
+        "provisioningState": "Pending",
+        "instanceView": {"state": "Pending"},
+        "containers": [{"name": "dev", "properties": {"instanceView": view}}],
+    }
+    one = line()
+    body = json.dumps({**WORDLESS, "properties": trying})
+    one.control.set_fault("ContainerGroups_Get", status=200, body=body, count=None)
+    with pytest.raises(ImageError, match="manifest unknown") as caught:
+        one.groups.start(ref)
+    assert "delete the workspace" in str(caught.value)
 
 
 def test_a_field_of_another_type_than_the_sdk_expects_is_no_failure(line, ref: GroupRef) -> None:
