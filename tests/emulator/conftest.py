@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -36,15 +37,12 @@ def azure(shared: Azure) -> Iterator[Azure]:
 @pytest.fixture
 def start() -> Iterator[Callable[..., Azure]]:
     """Emulators of a test's own, with options."""
-    opened = []
 
     def begin(preset: str = "instant", **options: Any) -> Azure:
-        manager = running_emulator(preset, **options)
-        azure = Azure(manager.__enter__())
-        opened.append((azure, manager))
+        running = emulators.enter_context(running_emulator(preset, **options))
+        azure = Azure(running)
+        emulators.callback(azure.close)
         return azure
 
-    yield begin
-    for azure, manager in opened:
-        azure.close()
-        manager.__exit__(None, None, None)
+    with ExitStack() as emulators:
+        yield begin
