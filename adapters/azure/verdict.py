@@ -16,6 +16,7 @@ from statemachine.ports import Presence
 
 GIVE_UP: Final = "Delete the workspace; until then Azure may go on trying, and billing."
 EXITED: Final = "The image's process must keep running: check the image and its command."
+IMAGE: Final = f"{ImageError.remedy} Then delete the workspace (`devpod delete`) and create it again."
 MOUNT: Final = "Check the storage account, its key and the share; then delete the workspace and create it again."
 
 CRASHES: Final = 3
@@ -51,9 +52,17 @@ SIGNS: Final = (
         ImageError,
         "its image cannot be pulled",
         1,
+        IMAGE,
     ),
-    Sign(_re("BackOff|ImagePullBackOff"), _re("back-?off pulling"), ImageError, "its image cannot be pulled", 1),
-    Sign(_re("Fail|ErrImagePull"), _re("failed to pull|pulling image"), ImageError, "its image cannot be pulled", 2),
+    Sign(_re("BackOff|ImagePullBackOff"), _re("back-?off pulling"), ImageError, "its image cannot be pulled", 1, IMAGE),
+    Sign(
+        _re("Fail|ErrImagePull"),
+        _re("failed to pull|pulling image"),
+        ImageError,
+        "its image cannot be pulled",
+        2,
+        IMAGE,
+    ),
     Sign(_re("FailedMount|FailedAttachVolume"), _re(""), ProvisioningError, "a volume cannot be mounted", 1, MOUNT),
 )
 """Texts as recorded and documented (Container Instances troubleshooting; REST examples)."""

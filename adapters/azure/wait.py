@@ -184,8 +184,6 @@ def until_settled(doing: str) -> Judge:
         if current.presence is not Presence.PENDING:
             return True
         if current.seen and (reason := verdict.of_events(current.seen.events[-1:], doing)):
-            if "delete the workspace" not in reason.hint:
-                reason.hint = f"{reason.hint} Then delete the workspace and create it again.".strip()
             raise reason
         return False
 
