@@ -127,6 +127,16 @@ def test_an_unknown_image(machine: Provider) -> None:
     machine.ok("create")
 
 
+def test_a_machine_that_azure_could_not_bring_up_is_not_left_there(machine: Provider, azure: Running) -> None:
+    full = {"code": "InsufficientCapacity", "message": "The requested resource is not available in the location."}
+    azure.control.set_fault("ContainerGroups_Provision", stage="async", **full)
+    assert "no room" in one_line(machine.call("create"), errors.CapacityError)
+    assert machine.event_types() == ["CreateRequested", "CreateFailed", "DeleteRequested", "Deleted"]
+    assert machine.status() == "NotFound"
+    assert b"InsufficientCapacity" in machine.ok("explain", machine.env["MACHINE_ID"])
+    machine.ok("create")
+
+
 def test_an_azure_that_is_not_there(machine: Provider) -> None:
     nowhere = machine.with_env(
         AZURE_RESOURCE_MANAGER_URL="https://127.0.0.1:9", AZURE_AUTHORITY_HOST="https://127.0.0.1:9"
