@@ -39,7 +39,7 @@ class Bare:
         """Read until the marker has passed; returns what came before it, its end at least."""
         seen = b""
         while marker not in seen:
-            seen = (seen + b"".join(self.channel.wait(time.monotonic() + PATIENCE)))[-4096:]
+            seen = seen[-4096:] + b"".join(self.channel.wait(time.monotonic() + PATIENCE))
         return seen
 
     def up(self, size: int, digest: str = "") -> float:
@@ -94,7 +94,7 @@ class Piped:
             data = os.read(self.stdout, 65536)
             if not data:
                 raise RuntimeError("the command ended early")
-            seen = (seen + data)[-4096:]
+            seen = seen[-4096:] + data
         return seen
 
     def up(self, size: int, digest: str = "") -> float:

@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.skipif(DEVPOD is None, reason="needs the devpod binary on PATH"),
     pytest.mark.timeout(600),
 ]
+FRESH = ("/tmp", "/dev", "/dev/shm")
 QUIET = {
     "TELEMETRY": "false",
     "SSH_ADD_PRIVATE_KEYS": "false",
@@ -105,8 +106,11 @@ class Devpod:
 @pytest.fixture
 def devpod(home: Path) -> Iterator[Devpod]:
     assert DEVPOD is not None
-    with registry(Path(DEVPOD).resolve()) as host, running_emulator("fast", images=[{"name": f"{host}/*"}]) as azure:
-        yield Devpod(Provider(home, azure.env), host)
+    with registry(Path(DEVPOD).resolve()) as host:
+        # The DevPod under test may be installed where DevPod looks for its agent; a container has not got that one.
+        image = {"name": f"{host}/*", "writable": [*FRESH, "/usr/local/bin"]}
+        with running_emulator("fast", images=[image]) as azure:
+            yield Devpod(Provider(home, azure.env), host)
 
 
 @pytest.mark.parametrize("manifest", ["provider.yaml", "provider-machine.yaml"])
