@@ -24,7 +24,7 @@ from emulator.testing import running_emulator
 from tests.adapters.devpod.agent.releases import Releases, serving
 from tests.e2e.provider import Provider
 from tests.e2e.registry import registry
-from tests.e2e.test_devpod import Devpod
+from tests.e2e.test_devpod import Devpod, image
 from tools.figures import report
 
 SLOW = 20e6
@@ -63,7 +63,7 @@ def somebody(program: Path, mbit: float, rtt_ms: float) -> Iterator[tuple[Devpod
             serving(program.read_bytes()) as releases,
             running_emulator(
                 "fast",
-                images=[{"name": f"{host}/*"}],
+                images=[image(host)],
                 link={"enabled": True, "mbit": mbit, "rtt_ms": rtt_ms},
             ) as azure,
         ):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,14 +104,19 @@ class Devpod:
         return folder
 
 
+def image(host: str) -> dict[str, Any]:
+    """What the emulator runs for a registry's images.
+
+    The DevPod under test may be installed where DevPod looks for its agent; a container has not got that one.
+    """
+    return {"name": f"{host}/*", "writable": [*FRESH, "/usr/local/bin"]}
+
+
 @pytest.fixture
 def devpod(home: Path) -> Iterator[Devpod]:
     assert DEVPOD is not None
-    with registry(Path(DEVPOD).resolve()) as host:
-        # The DevPod under test may be installed where DevPod looks for its agent; a container has not got that one.
-        image = {"name": f"{host}/*", "writable": [*FRESH, "/usr/local/bin"]}
-        with running_emulator("fast", images=[image]) as azure:
-            yield Devpod(Provider(home, azure.env), host)
+    with registry(Path(DEVPOD).resolve()) as host, running_emulator("fast", images=[image(host)]) as azure:
+        yield Devpod(Provider(home, azure.env), host)
 
 
 @pytest.mark.parametrize("manifest", ["provider.yaml", "provider-machine.yaml"])
