@@ -270,7 +270,7 @@ def measure(there: Place, *, quick: bool) -> Rows:
     rows += echoes(there, 200 if quick else 500, 3 if quick else 4)
     rows += memory(there, SMALL)
     if not quick:
-        rows += throughput(there, LARGE, 1, "gib_")
+        rows += throughput(there, LARGE, 3, "gib_")
         rows += memory(there, LARGE)
         rows += stopped_reader(there, LARGE)
     return rows
