@@ -14,10 +14,13 @@ from adapters.azure.observed import ContainerEvent, Observed, bounded
 from statemachine.errors import AzureError, CapacityError, ImageError, ProvisioningError, QuotaError
 from statemachine.ports import Presence
 
-GIVE_UP: Final = "Delete the workspace; until then Azure may go on trying, and billing."
-EXITED: Final = "The image's process must keep running: check the image and its command."
-IMAGE: Final = f"{ImageError.remedy} Then delete the workspace (`devpod delete`) and create it again."
-MOUNT: Final = "Check the storage account, its key and the share; then delete the workspace and create it again."
+GIVE_UP: Final = (
+    "Delete the workspace (`devpod delete`) and create it again; until then Azure may go on trying, and billing."
+)
+"""Ends the hint of what leaves a group behind."""
+EXITED: Final = f"The image's process must keep running: check the image and its command. {GIVE_UP}"
+IMAGE: Final = f"{ImageError.remedy} {GIVE_UP}"
+MOUNT: Final = f"Check the storage account, its key and the share. {GIVE_UP}"
 
 CRASHES: Final = 3
 """A container that has been restarted this often without staying up will not."""

@@ -8,7 +8,7 @@ import click
 
 from adapters.cli.agent import with_agent
 from adapters.cli.compose import BRISK, Session, log_path, session
-from adapters.cli.lifecycle import carry_out
+from adapters.cli.lifecycle import NEVER_RAN, create_or_clear_up
 from adapters.cli.orders import create_order
 from adapters.devpod import labels_of, parse_run_options, plan
 from adapters.devpod.answers import container_details
@@ -33,7 +33,7 @@ def run() -> None:
     # The document is on disk before the intent that names it.
     digest = blobs.put(log_path(current.environ), LABELS, wanted.labels) if wanted.labels else ""
     current.say(f"creating container group {current.target.group_name} in {current.settings.region}")
-    carry_out(current, create_order(current, wanted, labels=digest))
+    create_or_clear_up(current, create_order(current, wanted, labels=digest), NEVER_RAN)
 
 
 @click.command()
@@ -57,7 +57,7 @@ def _labels(current: Session, workspace: Workspace, sighting: Sighting) -> bytes
     digest = workspace.facts.labels if workspace.facts else ""
     kept = blobs.get(log_path(current.environ), LABELS, digest) if digest else None
     if kept is None and digest and not sighting.labels:
-        current.say("warning: the labels of this dev container are lost; `devpod up --recreate` restores them")
+        current.say("warning: the labels of this dev container are lost; `devpod delete` and `devpod up` make it anew")
     return sighting.labels if kept is None else kept
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
+from adapters.azure.verdict import GIVE_UP
 from adapters.cli.agent import with_agent
 from adapters.cli.compose import BRISK, Session, session
 from adapters.cli.orders import create_order, simple_order
@@ -17,6 +20,9 @@ from statemachine.observe import apparent
 from statemachine.ports import Presence
 from statemachine.states import State
 
+NEVER_RAN: Final = (CapacityError, ImageError, QuotaError)
+"""Why a new group has no container whose output anybody could want to see."""
+
 
 def carry_out(current: Session, order: Order) -> Workspace:
     """Perform an order, waiting as long as the options allow."""
@@ -29,27 +35,35 @@ def create() -> None:
     current = session()
     current.say(f"creating container group {current.target.group_name} in {current.settings.region}")
     order = create_order(current, with_agent(current, machine_plan(current.settings)))
+    # DevPod forgets a machine whose create failed, and never asks for its end.
+    create_or_clear_up(current, order, (*NEVER_RAN, ProvisioningError))
+
+
+def create_or_clear_up(current: Session, order: Order, why: tuple[type[ProviderError], ...]) -> None:
+    """Carry out a create; a new group that Azure could not bring up for one of these reasons is deleted.
+
+    Azure would go on trying, and billing, and DevPod would start it as it is, whatever its user has corrected.
+    """
     new = recall(current.subject, current.world).state is State.ABSENT
     try:
         carry_out(current, order)
-    except (CapacityError, ImageError, ProvisioningError, QuotaError):
-        if new:
-            _clear_up(current)
+    except why as problem:
+        if new and _clear_up(current):
+            problem.hint = problem.hint.removesuffix(GIVE_UP).rstrip()
         raise
 
 
-def _clear_up(current: Session) -> None:
-    """Delete what Azure could not bring up.
-
-    DevPod forgets a machine whose create failed and never asks for its end, while Azure goes on trying, and billing.
-    """
+def _clear_up(current: Session) -> bool:
+    """Delete what there is of a group that failed; whether nothing is left."""
     workspace = recall(current.subject, current.world)
     try:
         if workspace.state is State.FAILED and current.look(workspace).presence is not Presence.ABSENT:
-            current.say("deleting what there is of it, for DevPod forgets a machine that could not be created")
+            current.say("deleting what there is of it, for Azure would go on trying, and billing")
             carry_out(current, simple_order(current, Command.DELETE))
     except ProviderError as problem:
         current.say(f"warning: container group {current.target.group_name} may still be there: {problem}")
+        return False
+    return True
 
 
 @click.command()
@@ -63,6 +77,10 @@ def start() -> None:
 def stop() -> None:
     """Stop the container group: no compute charge, and the container's files are lost."""
     current = session()
+    if current.target.mode == "devcontainer" and recall(current.subject, current.world).state is State.ABSENT:
+        # `devpod up --recreate` stops first without a look; a refusal would end it (pkg/devcontainer/run.go).
+        current.say(f"there is no container group {current.target.group_name} to stop")
+        return
     _end(current, Command.STOP)
 
 

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+from emulator.testing import Running
+from statemachine import errors
 from tests.e2e.provider import ROOT, Provider
 
 LABELS = [
@@ -107,3 +109,31 @@ def test_the_manifests_parse_where_the_program_is_installed() -> None:
     for name in ("provider.yaml", "provider-machine.yaml"):
         assert (ROOT / name).exists()
     assert subprocess.run([sys.executable, "-m", "adapters.cli", "--version"], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_group_that_azure_could_not_bring_up_is_not_started_again_as_it_was(
+    devcontainer: Provider, azure: Running
+) -> None:
+    full = {"code": "InsufficientCapacity", "message": "The requested resource is not available in the location."}
+    azure.control.set_fault("ContainerGroups_Provision", stage="async", **full)
+    refused = devcontainer.call("run", DEVCONTAINER_RUN_OPTIONS=json.dumps(OPTIONS))
+    assert refused.returncode == errors.CapacityError.exit_status
+    assert devcontainer.event_types() == ["CreateRequested", "CreateFailed", "DeleteRequested", "Deleted"]
+    assert devcontainer.ok("find") == b"", "DevPod creates it anew, with what was corrected"
+    run(devcontainer)
+
+
+def test_a_container_that_ended_at_once_stays_for_its_output(devcontainer: Provider) -> None:
+    ends = {"entrypoint": "/bin/sh", "cmd": ["-c", "echo no such file; exit 3"]}
+    refused = devcontainer.call("run", DEVCONTAINER_RUN_OPTIONS=json.dumps(OPTIONS | ends))
+    assert refused.returncode == errors.ProvisioningError.exit_status
+    assert b"no such file" in devcontainer.ok("logs")
+    devcontainer.ok("delete")
+    run(devcontainer)
+
+
+def test_up_with_recreate_stops_what_is_not_there(devcontainer: Provider) -> None:
+    assert b"no container group" in devcontainer.call("stop").stderr
+    devcontainer.ok("stop")
+    assert devcontainer.event_types() == []
+    run(devcontainer)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from emulator.testing import running_emulator
+from emulator.testing import Control, running_emulator
 from tests.e2e.provider import ROOT, Provider
 from tests.e2e.registry import registry
 
@@ -35,7 +35,7 @@ QUIET = {
 class Devpod:
     """DevPod's command line with a home of its own."""
 
-    def __init__(self, user: Provider, host: str) -> None:
+    def __init__(self, user: Provider, host: str, azure: Control) -> None:
         folder = user.home / "bin"
         folder.mkdir()
         launcher = folder / "devpod-provider-aci"
@@ -43,6 +43,7 @@ class Devpod:
         launcher.chmod(0o755)
         self.user = user
         self.host = host
+        self.azure = azure
         self.env = user.env | {
             "PATH": f"{folder}:{os.environ['PATH']}",
             "DEVPOD_DISABLE_TELEMETRY": "true",
@@ -116,7 +117,7 @@ def image(host: str) -> dict[str, Any]:
 def devpod(home: Path) -> Iterator[Devpod]:
     assert DEVPOD is not None
     with registry(Path(DEVPOD).resolve()) as host, running_emulator("fast", images=[image(host)]) as azure:
-        yield Devpod(Provider(home, azure.env), host)
+        yield Devpod(Provider(home, azure.env), host, azure.control)
 
 
 @pytest.mark.parametrize("manifest", ["provider.yaml", "provider-machine.yaml"])
@@ -141,3 +142,16 @@ def test_a_workspace_from_up_to_delete(devpod: Devpod, manifest: str) -> None:
     last = ["DeleteRequested"] if "machine" in manifest else ["StopRequested", "DeleteRequested"]
     assert requested == ["CreateRequested", "StopRequested", "StartRequested", *last]
     assert devpod.user.call("verify").returncode == 0
+
+
+@pytest.mark.parametrize("again", [(), ("--recreate",)])
+def test_an_up_after_one_that_azure_had_no_room_for(devpod: Devpod, again: tuple[str, ...]) -> None:
+    devpod.add("provider.yaml")
+    project = devpod.workspace()
+    full = {"code": "InsufficientCapacity", "message": "The requested resource is not available in the location."}
+    devpod.azure.set_fault("ContainerGroups_Provision", stage="async", **full)
+    refused = devpod("up", str(project), "--ide", "none")
+    assert refused.returncode != 0
+    assert b"no room" in refused.stdout + refused.stderr
+    devpod.up(str(project), *again)
+    assert devpod.ok("ssh", "project", "--command", "cat hello.txt").strip() == "hello from the project"

@@ -235,7 +235,7 @@ def test_a_start_tells_what_azure_tries_in_vain(line, ref: GroupRef) -> None:
     one.control.set_fault("ContainerGroups_Get", status=200, body=body, count=None)
     with pytest.raises(ImageError, match="manifest unknown") as caught:
         one.groups.start(ref)
-    assert "delete the workspace" in str(caught.value)
+    assert "Delete the workspace" in str(caught.value)
 
 
 def test_a_field_of_another_type_than_the_sdk_expects_is_no_failure(line, ref: GroupRef) -> None:
