@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from adapters.tunnel import CommandSpec, ExecEndpoint, run_through_holder
+from adapters.tunnel.spec import HOLDER_TUNING
 from emulator.testing import running_emulator
 from statemachine.errors import ProviderError
 from statemachine.secret import Secret
@@ -165,7 +166,7 @@ def test_drops_of_each_kind_and_direction(cloud, held, mode, silent, direction):
 def test_a_minute_without_a_word(cloud, held, mode):
     """With the times people have: the silence is noticed after forty seconds, and the session goes on elsewhere."""
     began = time.monotonic()
-    through(cloud, held, 64, 1, drop_mode=mode, drop_silent=60, tuning=None)
+    through(cloud, held, 64, 1, drop_mode=mode, drop_silent=60, tuning={"dead": HOLDER_TUNING.dead})
     assert 35 < time.monotonic() - began < 70
     assert cloud.calls == 2
 
