@@ -6,7 +6,6 @@ from typing import Final
 
 import click
 
-from adapters.azure.verdict import GIVE_UP
 from adapters.cli.agent import with_agent
 from adapters.cli.compose import BRISK, Session, session
 from adapters.cli.orders import create_order, simple_order
@@ -49,6 +48,8 @@ def create_or_clear_up(current: Session, order: Order, why: tuple[type[ProviderE
         carry_out(current, order)
     except why as problem:
         if new and _clear_up(current):
+            from adapters.azure.verdict import GIVE_UP  # its patterns cost every verb milliseconds
+
             problem.hint = problem.hint.removesuffix(GIVE_UP).rstrip()
         raise
 

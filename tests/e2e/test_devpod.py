@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from emulator.testing import Control, running_emulator
+from emulator.testing import Running, running_emulator
 from tests.e2e.provider import ROOT, Provider
 from tests.e2e.registry import registry
 
@@ -35,7 +35,7 @@ QUIET = {
 class Devpod:
     """DevPod's command line with a home of its own."""
 
-    def __init__(self, user: Provider, host: str, azure: Control) -> None:
+    def __init__(self, user: Provider, host: str) -> None:
         folder = user.home / "bin"
         folder.mkdir()
         launcher = folder / "devpod-provider-aci"
@@ -43,7 +43,6 @@ class Devpod:
         launcher.chmod(0o755)
         self.user = user
         self.host = host
-        self.azure = azure
         self.env = user.env | {
             "PATH": f"{folder}:{os.environ['PATH']}",
             "DEVPOD_DISABLE_TELEMETRY": "true",
@@ -114,10 +113,23 @@ def image(host: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def devpod(home: Path) -> Iterator[Devpod]:
+def host() -> Iterator[str]:
+    """A registry's address."""
     assert DEVPOD is not None
-    with registry(Path(DEVPOD).resolve()) as host, running_emulator("fast", images=[image(host)]) as azure:
-        yield Devpod(Provider(home, azure.env), host, azure.control)
+    with registry(Path(DEVPOD).resolve()) as address:
+        yield address
+
+
+@pytest.fixture
+def azure(host: str) -> Iterator[Running]:
+    """An Azure that runs that registry's images."""
+    with running_emulator("fast", images=[image(host)]) as running:
+        yield running
+
+
+@pytest.fixture
+def devpod(home: Path, host: str, azure: Running) -> Devpod:
+    return Devpod(Provider(home, azure.env), host)
 
 
 @pytest.mark.parametrize("manifest", ["provider.yaml", "provider-machine.yaml"])
@@ -145,11 +157,11 @@ def test_a_workspace_from_up_to_delete(devpod: Devpod, manifest: str) -> None:
 
 
 @pytest.mark.parametrize("again", [(), ("--recreate",)])
-def test_an_up_after_one_that_azure_had_no_room_for(devpod: Devpod, again: tuple[str, ...]) -> None:
+def test_an_up_after_one_that_azure_had_no_room_for(devpod: Devpod, azure: Running, again: tuple[str, ...]) -> None:
     devpod.add("provider.yaml")
     project = devpod.workspace()
     full = {"code": "InsufficientCapacity", "message": "The requested resource is not available in the location."}
-    devpod.azure.set_fault("ContainerGroups_Provision", stage="async", **full)
+    azure.control.set_fault("ContainerGroups_Provision", stage="async", **full)
     refused = devpod("up", str(project), "--ide", "none")
     assert refused.returncode != 0
     assert b"no room" in refused.stdout + refused.stderr
