@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from adapters.cli.audit_filters import CallError, filter_options, limit_option
-from adapters.cli.audit_source import from_option
+from adapters.cli.audit_source import chosen, from_option, writers
 from adapters.cli.lazy import LazyGroup
 
 AUDIT_VERBS: Final[dict[str, str]] = {
@@ -24,6 +24,9 @@ AUDIT_VERBS: Final[dict[str, str]] = {
     "expire": "adapters.cli.retention",
 }
 """Where each verb of the group lives; a module is imported when its verb is called."""
+
+OWN_LOG: Final = frozenset({"ship", "key", "seal", "archive", "expire"})
+"""Verbs that sign, send or shorten: they act on the user's own log, whatever else may be read."""
 
 
 @click.group(cls=LazyGroup, verbs=AUDIT_VERBS, invoke_without_command=True)
@@ -43,6 +46,8 @@ def audit(ctx: click.Context, /, **options: Any) -> None:
 
         show(**options)
         return
+    if ctx.invoked_subcommand in OWN_LOG and (chosen() is not None or writers()):
+        raise CallError(f"{ctx.invoked_subcommand} acts on your own log; --from and --writer belong to verbs that read")
     given = [
         parameter.opts[0]
         for parameter in ctx.command.params

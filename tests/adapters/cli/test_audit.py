@@ -98,6 +98,29 @@ def test_another_file(call: Call, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "verb",
+    [
+        ("seal",),
+        ("key",),
+        ("archive", "--keep-days", "0"),
+        ("expire", "--keep-days", "0", "--yes", "--why", "test"),
+        ("ship", "--otlp", "http://127.0.0.1:1"),
+    ],
+    ids=lambda verb: verb[0],
+)
+@pytest.mark.parametrize("named", [("--from", "OTHER"), ("--writer", "*")], ids=lambda named: named[0])
+def test_what_signs_sends_or_shortens_takes_no_other_log(
+    call: Call, tmp_path: Path, named: tuple[str, str], verb: tuple[str, ...]
+) -> None:
+    other = Story(tmp_path / "other.jsonl").creates("elsewhere")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    status, out, err = call("audit", named[0], named[1].replace("OTHER", str(other.path)), *verb)
+    assert (status, out) == (2, "")
+    assert f"{verb[0]} acts on your own log" in err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
         (("audit", "--since", "soonish"), 2, "'soonish' is no time; write for example"),
