@@ -20,6 +20,11 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     """Who Azure says we are, from the token's own claims; empty when no token was needed."""
 
 
+def signature(user: str, host: str, azure: str = "") -> str:
+    """Who it was, as people read it: ``user@host``, and who Azure says that is."""
+    return f"{user}@{host}" + (f" ({azure})" if azure else "")
+
+
 class Record(msgspec.Struct, frozen=True, gc=False):
     """One line of the log."""
 

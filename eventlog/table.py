@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from eventlog.record import signature
+
 if TYPE_CHECKING:
     from eventlog.history import Row
 
-HEADINGS: Final = ("TIME", "WORKSPACE", "WHO", "VERB", "TOOK", "OUTCOME")
+HEADINGS: Final = ("TIME (UTC)", "WORKSPACE", "WHO", "VERB", "TOOK", "OUTCOME")
 GAP: Final = "  "
 LEAST: Final = 20
 """Columns the last field keeps on a terminal, however narrow."""
 _MARK: Final = "…"
 
 
-def table(rows: Iterable[Row], *, width: int | None, zone: tzinfo | None = None) -> str:
-    """Aligned columns with a heading; ``zone`` None means local.
+def table(rows: Iterable[Row], *, width: int | None) -> str:
+    """Aligned columns with a heading.
 
     ``width`` (None: no limit) shortens the last column; where that is not enough, who somebody is in Azure is left out.
     """
     found = list(rows)
-    cells = [HEADINGS, *(_cells(row, zone) for row in found)]
+    cells = [HEADINGS, *(_cells(row) for row in found)]
     if width is not None and sum(_widths(cells)) + LEAST > width:
-        cells = [HEADINGS, *(_cells(row, zone, azure=False) for row in found)]
+        cells = [HEADINGS, *(_cells(row, azure=False) for row in found)]
     widths = _widths(cells)
     room = None if width is None else max(LEAST, width - sum(widths))
     return "\n".join(_line(line, widths, room) for line in cells)
@@ -71,14 +72,14 @@ def _shortened(text: str, room: int | None) -> str:
     return text + _MARK
 
 
-def _cells(row: Row, zone: tzinfo | None, *, azure: bool = True) -> tuple[str, ...]:
-    who = f"{row.actor.user}@{row.actor.host}" + (f" ({row.actor.azure})" if azure and row.actor.azure else "")
+def _cells(row: Row, *, azure: bool = True) -> tuple[str, ...]:
+    actor = row.actor
     return tuple(
         printable(text)
         for text in (
-            row.time.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
+            f"{row.time:%Y-%m-%d %H:%M:%S}",
             row.subject,
-            who,
+            signature(actor.user, actor.host, actor.azure if azure else ""),
             row.verb,
             duration(row.seconds),
             row.outcome,

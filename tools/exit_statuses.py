@@ -29,11 +29,12 @@ def table() -> str:
     rows = [
         "| status | meaning | usual remedy |",
         "|---|---|---|",
-        "| 2 | the call itself was malformed | see `--help` |",
+        "| 2 | The call itself was malformed. | See `--help`. |",
     ]
     for kind in sorted(every(), key=lambda error: error.exit_status):
         meaning = one_line((kind.__doc__ or "").split("\n\n", maxsplit=1)[0])
         rows.append(f"| {kind.exit_status} | {meaning} | {kind.remedy} |")
+    rows.append("| 130 | Ctrl-C, or no to a question. |  |")
     return "\n".join(rows) + "\n"
 
 

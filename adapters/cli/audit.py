@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -33,7 +34,7 @@ def history(workspace: str | None, limit: int, as_json: bool) -> None:  # noqa: 
         for line in json_lines(found):
             click.echo(line)
     elif found:
-        click.echo(table(found, width=shutil.get_terminal_size((160, 24)).columns))
+        click.echo(table(found, width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
     else:
         click.echo("nothing recorded" + (f" of workspace {workspace}" if workspace else ""), err=True)
     if reader.damage:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from adapters.cli import audit_source as source
-from adapters.cli.audit_filters import CallError, query_of, range_options
+from adapters.cli.audit_filters import query_of, range_options
 from adapters.cli.audit_prices import chosen_prices, footnotes, price_options
+from adapters.cli.call import CallError
 
 if TYPE_CHECKING:
     from decimal import Decimal

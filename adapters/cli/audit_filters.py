@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from adapters.cli.console import say
-from statemachine.errors import one_line
+from adapters.cli.call import CallError
 
 if TYPE_CHECKING:
     from eventlog.audit.query import Query
     from eventlog.audit.times import Stretch
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class CallError(click.ClickException):
-    """The call itself was malformed: one line, without click's three of usage, and click's exit status."""
-
-    exit_code = 2
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Say it the way every other error is said."""
-        say(f"error: {one_line(self.message)}")
 
 
 VERBS: Final = (

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import click
 
-from adapters.cli.audit_filters import CallError, filter_options, limit_option
+from adapters.cli.audit_filters import filter_options, limit_option
 from adapters.cli.audit_source import chosen, from_option, writers
+from adapters.cli.call import CallError
 from adapters.cli.lazy import LazyGroup
 
 AUDIT_VERBS: Final[dict[str, str]] = {

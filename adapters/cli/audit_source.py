@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 import click
 
-from adapters.cli.audit_filters import CallError
+from adapters.cli.call import CallError
 from adapters.cli.expired import note
 from statemachine.errors import LogDamagedError, LogError, UnsupportedError
 

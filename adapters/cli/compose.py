@@ -14,6 +14,7 @@ from adapters.cli.console import debugging, say, silent, trace
 from adapters.cli.host import LocalProcesses, SystemClock, host, user
 from adapters.devpod import Settings, Target, parse, target
 from adapters.devpod.identity import TAG_CREATOR
+from adapters.devpod.settings import segment_in
 from eventlog import Actor, EventLog, default_path
 from statemachine.events import GroupRef
 from statemachine.fold import Workspace
@@ -135,6 +136,12 @@ def azure_settings(settings: Settings, tracer: Callable[[str], None], *, patienc
 def log_path(environ: Mapping[str, str]) -> Path:
     """Where this user's event log is."""
     return default_path(environ)
+
+
+def own_log(environ: Mapping[str, str]) -> EventLog:
+    """The user's own log, for verbs that are about no workspace. Raises LogError, OptionError."""
+    me = Actor(user=user(), host=host())
+    return EventLog(log_path(environ), actor=lambda: me, correlation=correlation(), segment=segment_in(environ))
 
 
 def correlation() -> str:

@@ -7,6 +7,7 @@ import sys
 from typing import Final
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from adapters.cli.console import debugging, fill_closed_streams, say
 from adapters.cli.lazy import LazyGroup
@@ -64,8 +65,11 @@ def run(arguments: list[str]) -> int:
     except ProviderError as error:
         say(f"error: {error}")
         return error.exit_status
-    except click.ClickException as error:
+    except NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        say(f"error: {one_line(_with_help(error))}")
         return error.exit_code
     except click.Abort:
         return 130
@@ -78,6 +82,13 @@ def run(arguments: list[str]) -> int:
         say(f"error: {defect}")
         return defect.exit_status
     return status if isinstance(status, int) else 0
+
+
+def _with_help(error: click.ClickException) -> str:
+    """What was wrong with the call; for what click itself refused, where the right one is shown."""
+    said = error.format_message()
+    where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+    return f"{said.rstrip('.')}. See `{where} --help`." if where else said
 
 
 if __name__ == "__main__":

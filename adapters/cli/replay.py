@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from adapters.cli import audit_source as source
-from adapters.cli.audit_filters import CallError, moment
+from adapters.cli.audit_filters import moment
+from adapters.cli.call import CallError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -100,10 +101,11 @@ def _print_moment(one: Moment) -> None:
     from rich.text import Text
 
     from adapters.cli.audit_tables import STYLES, clock, display, indented, labelled, words
+    from eventlog.record import signature
     from eventlog.table import duration
 
     gap = "" if one.seconds is None else f"  +{duration(one.seconds)}" if one.seconds >= 0 else "  clock stepped back"
-    who = f"{one.user}@{one.host}" + (f" ({one.azure})" if one.azure else "")
+    who = signature(one.user, one.host, one.azure)
     head = Text.assemble((f"{one.seq:>5}  ", "dim"), words(one.type, "bold"), "  ")
     if one.was is not None:
         head.append(f"{one.was} -> ")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from adapters.cli.audit_filters import CallError, moment
-from adapters.cli.compose import log_path
+from adapters.cli.audit_filters import moment
+from adapters.cli.call import CallError
+from adapters.cli.compose import own_log
 from adapters.cli.console import say
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def archive(*, target: Path, before: str | None, keep: int, why: str, dry_run: b
     if before and keep:
         raise CallError("--before and --keep both say what to leave out: give one of them")
     limit = moment(before, "--before").first if before else None
-    log, disk = _log(), Disk()
+    log, disk = own_log(os.environ), Disk()
     if _is_empty(log):
         return
     place = target.resolve()
@@ -98,7 +99,7 @@ def expire(
     limit = _limit(before, keep_days)
     if archive is not None and not archived_only:
         raise CallError("--archive belongs to --archived-only")
-    log, disk = _log(), Disk()
+    log, disk = own_log(os.environ), Disk()
     if _is_empty(log):
         return
 
@@ -135,16 +136,6 @@ def _limit(before: str | None, keep_days: int | None) -> datetime:
         return datetime.now(UTC) - timedelta(days=keep_days or 0)
     except OverflowError as error:
         raise CallError(f"--keep-days: {keep_days} days ago is no date") from error
-
-
-def _log() -> EventLog:
-    """The own log, to write to. Raises LogError, OptionError."""
-    from adapters.cli.host import host, user
-    from adapters.devpod.settings import segment_in
-    from eventlog import Actor, EventLog
-
-    path, segment = log_path(os.environ), segment_in(os.environ)
-    return EventLog(path, actor=lambda: Actor(user=user(), host=host()), correlation="", segment=segment)
 
 
 def _is_empty(log: EventLog) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from adapters.cli.call import CallError
 from adapters.cli.compose import BRISK, azure_settings, log_path
 from adapters.cli.console import debugging, say, silent, trace
 
@@ -76,6 +77,6 @@ def manifest(mode: str, absolute: bool) -> None:  # noqa: FBT001  # click passes
     if absolute:
         found = shutil.which(program)
         if found is None:
-            raise click.ClickException(f"{program} is not on PATH; install it first (uv tool install, pipx install)")
+            raise CallError(f"--absolute: {program} is not on PATH; install it first (uv tool install, pipx install)")
         program = str(Path(found).resolve())
     click.echo(render("machine" if mode == "machine" else "devcontainer", program=program), nl=False)

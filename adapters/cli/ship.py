@@ -12,8 +12,8 @@ import click
 
 from adapters.cli import audit_source as source
 from adapters.cli import ship_source as shipped
-from adapters.cli.audit_filters import CallError
 from adapters.cli.audit_source import from_option
+from adapters.cli.call import CallError
 from adapters.cli.compose import PATIENT, log_path
 from adapters.cli.console import say
 from statemachine.errors import LogDamagedError

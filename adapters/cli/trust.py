@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from adapters.cli.compose import log_path
+from adapters.cli.compose import log_path, own_log
 from statemachine.errors import LogError
 
 
@@ -36,14 +36,10 @@ def key(output: str | None) -> None:
 @click.command()
 def seal() -> None:
     """Sign a checkpoint: from then on every event before it is vouched for."""
-    from adapters.cli.host import host, user
-    from adapters.devpod.settings import segment_in
-    from eventlog import Actor, EventLog
     from eventlog.keys import load
     from eventlog.sealing import seal as sign
 
-    path, segment = log_path(os.environ), segment_in(os.environ)
-    log = EventLog(path, actor=lambda: Actor(user=user(), host=host()), correlation="", segment=segment)
+    log = own_log(os.environ)
     recorded = sign(log)
     found = load(log.path)
     click.echo(f"{recorded.seq - 1} events sealed with key {found.id if found else ''}")

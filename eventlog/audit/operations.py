@@ -10,7 +10,7 @@ import msgspec
 
 from eventlog.audit.stream import Stream, writer_of
 from eventlog.history import Ended, Row, rows
-from eventlog.record import Actor, Record
+from eventlog.record import Actor, Record, signature
 from statemachine import events as e
 
 ENDS: Final = frozenset(
@@ -49,7 +49,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def who(self) -> str:
         """The actor in one word, with the Azure identity where there is one."""
-        return f"{self.user}@{self.host}" + (f" ({self.azure})" if self.azure else "")
+        return signature(self.user, self.host, self.azure)
 
     @property
     def went_wrong(self) -> bool:
@@ -142,5 +142,5 @@ def _operation(row: Row, end: _End | None, writer: str) -> Operation:
         http_status=failure.http_status if failure else end.http_status if end else 0,
         request_id=row.request_id,
         closed=row.closed,
-        closed_by="" if end is None or ours else f"{end.actor.user}@{end.actor.host}",
+        closed_by="" if end is None or ours else signature(end.actor.user, end.actor.host),
     )

@@ -11,7 +11,7 @@ import msgspec
 from eventlog.audit.stream import Stream
 from eventlog.audit.walk import Step
 from eventlog.history import VERBS
-from eventlog.record import Actor
+from eventlog.record import Actor, signature
 from statemachine import events as e
 from statemachine.states import State
 
@@ -35,7 +35,7 @@ class Hand(msgspec.Struct, frozen=True, omit_defaults=True):
         """The person, or that nobody is known."""
         if not self.user:
             return "nobody in this log"
-        return f"{self.user}@{self.host}" + (f" ({self.azure})" if self.azure else "")
+        return signature(self.user, self.host, self.azure)
 
 
 class Run(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -109,13 +109,13 @@ def test_table_and_json_lines(make: Callable[..., EventLog]) -> None:
     log.append("ws", FAILED)
     log.append("长名字", e.Evicted(detail="moved \x1b[31m\nelsewhere"))
     found = rows(log.records())
-    assert table(found, width=None, zone=UTC) == (
-        "TIME                 WORKSPACE  WHO                 VERB     TOOK        OUTCOME\n"
+    assert table(found, width=None) == (
+        "TIME (UTC)           WORKSPACE  WHO                 VERB     TOOK        OUTCOME\n"
         "2026-01-01 00:00:00  ws         ada@laptop (app-1)  start    1 min 10 s  failed: NoCapacity: no room\n"
         "2026-01-01 00:02:20  长名字     ada@laptop (app-1)  evicted              seen: moved �[31m elsewhere"
     )
     for width in (0, 80, 95, 100, 500):
-        for line in table(found, width=width, zone=UTC).splitlines():
+        for line in table(found, width=width).splitlines():
             assert columns(line) <= max(width, 93)
     assert "…" in table(found, width=80)
     # Who somebody is in Azure goes first: without the outcome the rest says nothing.
@@ -126,7 +126,7 @@ def test_table_and_json_lines(make: Callable[..., EventLog]) -> None:
 
 
 def test_an_empty_table_is_its_heading() -> None:
-    assert table([], width=80) == "TIME  WORKSPACE  WHO  VERB  TOOK  OUTCOME"
+    assert table([], width=80) == "TIME (UTC)  WORKSPACE  WHO  VERB  TOOK  OUTCOME"
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,12 @@ def test_a_table_for_people(call: Call) -> None:
     assert "bob@desk (bob@contoso.example)" in out
 
 
+def test_history_in_a_pipe_is_not_cut(call: Call) -> None:
+    status, out, _ = call("history")
+    assert (status, out.split()[:2], "…" in out) == (0, ["TIME", "(UTC)"], False)
+    assert max(map(len, out.splitlines())) > 160
+
+
 def test_json_lines_for_programs(call: Call) -> None:
     status, out, _ = call("audit", "--workspace", "ml", "--verb", "create", "--outcome", "failed", "--json")
     (one,) = objects(out)

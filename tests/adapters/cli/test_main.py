@@ -29,6 +29,23 @@ def test_help_lists_the_verbs_but_not_the_inner_one(capsys: pytest.CaptureFixtur
     assert "tunnel-holder" not in shown
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("nosuch", "error: No such command 'nosuch'. See `devpod-provider-aci --help`."),
+        ("shell --nosuch", "error: No such option '--nosuch'. See `devpod-provider-aci shell --help`."),
+        ("audit --limit 0", "error: Invalid value for '--limit': 0 is not in the range x>=1. See"),
+        ("audit who", "error: Missing argument 'WORKSPACE'. See `devpod-provider-aci audit who --help`."),
+        ("audit export --format x", "error: Invalid value for '--format': 'x' is not one of 'jsonl',"),
+    ],
+)
+def test_a_mistake_in_the_call_is_one_line(call: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(call.split()) == 2
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert err.startswith(said)
+
+
 def test_a_defect_is_one_line_and_no_traceback(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -98,6 +99,7 @@ def test_the_private_key_is_its_owners_whatever_the_umask(tmp_path: Path, log: P
 def test_sealing_and_checking(log: Path, public: Path, call: Call, tmp_path: Path) -> None:
     key = public.read_text().split()[4]
     assert call("audit", "seal") == (0, f"5 events sealed with key {key}\n", "")
+    assert len(json.loads(log.read_bytes().splitlines()[-1])["correlation"]) == len(str(UUID(int=0)))
     assert call("audit", "seal") == (0, f"6 events sealed with key {key}\n", "")
     live(quick(log), 3, start=5)
     newer = tmp_path / "newer.pem"
