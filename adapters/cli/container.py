@@ -9,6 +9,7 @@ import click
 from adapters.cli.agent import with_agent
 from adapters.cli.compose import BRISK, Session, log_path, session
 from adapters.cli.lifecycle import NEVER_RAN, create_or_clear_up
+from adapters.cli.named import WORKSPACE, environment
 from adapters.cli.orders import create_order
 from adapters.devpod import labels_of, parse_run_options, plan
 from adapters.devpod.answers import container_details
@@ -64,9 +65,10 @@ def _labels(current: Session, workspace: Workspace, sighting: Sighting) -> bytes
 @click.command()
 @click.option("--tail", type=click.IntRange(min=1), help="Only the last N lines.")
 @click.option("--timestamps", is_flag=True, help="Begin each line with its time.")
-def logs(tail: int | None, timestamps: bool) -> None:  # noqa: FBT001  # click passes flags so
+@WORKSPACE
+def logs(*, tail: int | None, timestamps: bool, workspace: str | None) -> None:
     """Print what the container's main process wrote."""
-    current = session()
+    current = session(environment(workspace))
     group = current.group(recall(current.subject, current.world))
     text = current.groups.logs(group, tail=tail, timestamps=timestamps)
     sys.stdout.write(text)

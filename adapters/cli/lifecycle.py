@@ -8,6 +8,7 @@ import click
 
 from adapters.cli.agent import with_agent
 from adapters.cli.compose import BRISK, Session, session
+from adapters.cli.named import WORKSPACE, environment
 from adapters.cli.orders import create_order, simple_order
 from adapters.devpod import machine_plan
 from adapters.devpod.answers import machine_status
@@ -93,11 +94,12 @@ def delete() -> None:
 
 
 @click.command()
-def status() -> None:
+@WORKSPACE
+def status(workspace: str | None) -> None:
     """Print Running, Busy, Stopped or NotFound."""
-    current = session(patience=BRISK)
-    workspace, sighting = refresh(current.subject, current.world)
-    click.echo(machine_status(apparent(workspace.state, sighting.presence)), nl=False)
+    current = session(environment(workspace), patience=BRISK)
+    found, sighting = refresh(current.subject, current.world)
+    click.echo(machine_status(apparent(found.state, sighting.presence)), nl=False)
 
 
 def _end(current: Session, command: Command) -> None:

@@ -10,6 +10,7 @@ import click
 
 from adapters.cli.command import recorded
 from adapters.cli.compose import session
+from adapters.cli.named import WORKSPACE, environment
 
 if TYPE_CHECKING:
     from adapters.tunnel import TtySize
@@ -23,8 +24,9 @@ IUTF8: Final = 0x4000
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("--user", default="", help="Who to be in the container; the image's own user if not given.")
+@WORKSPACE
 @click.argument("words", nargs=-1, metavar="[COMMAND]...")
-def shell(user: str, words: tuple[str, ...]) -> int:
+def shell(user: str, workspace: str | None, words: tuple[str, ...]) -> int:
     """Open an interactive shell in the container, or run COMMAND there, with a real terminal.
 
     Without a terminal here, at both ends, COMMAND has none there.
@@ -33,7 +35,7 @@ def shell(user: str, words: tuple[str, ...]) -> int:
 
     from adapters.tunnel import CommandSpec
 
-    current = session()
+    current = session(environment(workspace))
     text = shlex.join(words) or LOGIN
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return recorded(current, text, user, "shell", CommandSpec(command=text, user=user))

@@ -57,8 +57,17 @@ def target(environ: Mapping[str, str], *, creator: str = "") -> Target:
     raise OptionError(
         "DEVCONTAINER_ID",
         "neither it nor MACHINE_ID is set, so there is no workspace to act on",
-        remedy="Run the verb through DevPod, or set MACHINE_ID to the machine's name.",
+        remedy="Run the verb through DevPod; `shell`, `logs` and `status` also take --workspace NAME.",
     )
+
+
+def variables_of(subject: str, group: str) -> dict[str, str]:
+    """The variables from which ``target`` makes that subject, of the mode that gave its container group that name."""
+    context, _, identifier = subject.rpartition("/")
+    unset = {name: "" for _, *names in _VARIABLES for name in names}
+    of_mode = (names for mode, *names in _VARIABLES if group_name(subject, mode) == group)
+    variable, context_variable = next(of_mode, _VARIABLES[0][1:])
+    return unset | {variable: identifier, context_variable: context}
 
 
 _VARIABLES: Final[tuple[tuple[Mode, str, str], ...]] = (

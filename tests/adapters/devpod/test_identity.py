@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.devpod import target
-from adapters.devpod.identity import group_name
+from adapters.devpod.identity import group_name, variables_of
 from adapters.devpod.option import Mode
 from statemachine.errors import OptionError
 
@@ -94,3 +94,11 @@ def test_tags_are_legal(identifier: str, context: str, creator: str) -> None:
         assert not set(name) & set("<>%&\\?/")
         assert 0 < len(value) <= 256
         assert value.isprintable()
+
+
+@given(PRINTABLE.filter(lambda name: "/" not in name), PRINTABLE | st.just(""), MODES)
+def test_a_workspace_of_the_log_is_found_again_by_its_variables(identifier: str, context: str, mode: Mode) -> None:
+    names = {"devcontainer": ("DEVCONTAINER_ID", "WORKSPACE_CONTEXT"), "machine": ("MACHINE_ID", "MACHINE_CONTEXT")}
+    found = target(dict(zip(names[mode], (identifier, context), strict=True)))
+    again = target({"DEVCONTAINER_ID": "other"} | variables_of(found.subject, found.group_name))
+    assert (again.mode, again.subject, again.group_name) == (found.mode, found.subject, found.group_name)

@@ -1,0 +1,42 @@
+"""A person calls a verb without DevPod: the workspace's name is enough, wherever the log knows it from."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.provider import Provider
+from tests.e2e.test_devcontainer_mode import OPTIONS
+
+TOLD_BY_DEVPOD = {"AZURE_SUBSCRIPTION_ID": "", "AZURE_RESOURCE_GROUP": "other", "AZURE_REGION": "eastus"}
+NOBODY = {"MACHINE_ID": "", "MACHINE_CONTEXT": "", "DEVCONTAINER_ID": "", "WORKSPACE_CONTEXT": ""}
+
+
+@pytest.fixture
+def names(user: Provider) -> list[str]:
+    """A machine and a dev container, each in a context of its own, as the log calls them."""
+    user.ok("create", MACHINE_ID="hand-1", MACHINE_CONTEXT="work")
+    user.ok("run", DEVCONTAINER_ID="hand-2", WORKSPACE_CONTEXT="play", DEVCONTAINER_RUN_OPTIONS=json.dumps(OPTIONS))
+    return ["work/hand-1", "play/hand-2"]
+
+
+def test_shell_logs_and_status_of_a_workspace_by_its_name(user: Provider, names: list[str]) -> None:
+    elsewhere = user.with_env(**TOLD_BY_DEVPOD, MACHINE_ID="another")
+    for name in names:
+        assert elsewhere.ok("status", "--workspace", name) == b"Running\n"
+        assert elsewhere.ok("shell", "-w", name, "sh", "-c", "echo $((6 * 7)); cat", stdin=b"bytes") == b"42\nbytes"
+        elsewhere.ok("logs", "--workspace", name)
+    assert {event["subject"] for event in user.events() if event["type"] == "CommandOpened"} == set(names)
+    user.ok("delete", MACHINE_ID="hand-1", MACHINE_CONTEXT="work")
+    user.ok("delete", DEVCONTAINER_ID="hand-2", WORKSPACE_CONTEXT="play")
+    assert elsewhere.ok("status", "--workspace", names[0]) == b"NotFound\n"
+
+
+def test_a_name_that_the_log_has_no_group_of(user: Provider) -> None:
+    answer = user.call("status", "--workspace", "nobody", **NOBODY)
+    assert (answer.returncode, answer.stdout) == (2, b"")
+    assert b"has no container group of a workspace nobody; `devpod-provider-aci history` shows them" in answer.stderr
+    unnamed = user.call("shell", **NOBODY)
+    assert unnamed.returncode == 64
+    assert b"also take --workspace NAME" in unnamed.stderr
