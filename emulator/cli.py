@@ -47,7 +47,7 @@ _OPTIONS = (
         "assignments",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Any setting, e.g. --set exec.cap=10 (docs/emulator.md lists them).",
+        help="Any setting of emulator/settings.py, e.g. --set exec.cap=10; docs/emulator.md explains them.",
     ),
     click.option("--config", type=click.File("rb"), default=None, help="Settings as JSON; - is stdin."),
     click.option("--verbose", is_flag=True, help="Log every request to stderr."),

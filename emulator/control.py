@@ -53,8 +53,9 @@ async def _health(emulator: Emulator, _: Body) -> Any:
 
 async def _settings(emulator: Emulator, _: Body) -> Any:
     shown = msgspec.to_builtins(emulator.settings)
-    for principal in shown["principals"]:
-        principal["secret"] = "***" if principal["secret"] else ""
+    secrets = [(one, "secret") for one in shown["principals"]] + [(one, "password") for one in shown["registries"]]
+    for holder, name in [*secrets, *((shown["shares"], share) for share in shown["shares"])]:
+        holder[name] = "***" if holder[name] else ""
     return shown
 
 

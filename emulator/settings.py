@@ -1,8 +1,8 @@
 """Everything that can be set, with its default: one typed tree, presets over it.
 
 Each option is reachable from the command line (``--set exec.cap=10``), from
-``running_emulator(exec={"cap": 10})`` and, for the sections ``exec`` and ``link``, at run time
-through the control API. ``docs/emulator.md`` explains the choices.
+``running_emulator(exec={"cap": 10})`` and, for the sections ``exec``, ``link``, ``timings``, ``control`` and
+``limits``, at run time through the control API. ``docs/emulator.md`` explains the choices.
 """
 
 from __future__ import annotations

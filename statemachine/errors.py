@@ -273,7 +273,9 @@ class ExecRefusedError(TunnelError):
     """Azure opened no exec session, or closed it before a process ran."""
 
     exit_status = 90
-    remedy = "See whether the container still runs (`devpod-provider-aci status` and `logs`), then try again."
+    remedy = (
+        "See whether the container still runs (`devpod-provider-aci status -w NAME`, `logs -w NAME`), then try again."
+    )
 
 
 class TunnelUnreachableError(TunnelError):

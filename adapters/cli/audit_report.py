@@ -117,5 +117,5 @@ def _extra(verb: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise UnsupportedError(
             f"{verb} needs the package {error.name}, which is not installed",
-            remedy="Install this program with its extra: `pip install 'devpod-provider-aci[audit]'`.",
+            remedy="Install this program with its extra: `uv tool install '.[audit]'` in its checkout.",
         ) from error

@@ -42,6 +42,8 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     """Why a value is refused in this version; empty when the option works."""
     harmless: str = ""
     """The one value of a refused option that asks for nothing."""
+    not_yet: tuple[str, ...] = ()
+    """Choices that this version refuses."""
     environment_only: bool = False
     """Kept out of the manifests: DevPod hands over an option without a value as an empty variable, which
     would hide what the user's environment says."""

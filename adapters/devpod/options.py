@@ -124,8 +124,8 @@ TABLE: Final[tuple[Option, ...]] = (
     Option(
         name="AZURE_AUTH_MODE",
         group=SIGN_IN,
-        description="How to sign in. auto takes the service principal when its three options are set, else the "
-        "Azure CLI, else a managed identity of this computer.",
+        description="How to sign in. auto takes the service principal when its three options are set, else a managed "
+        "identity where AZURE_IDENTITY_CLIENT_ID or the environment (IDENTITY_ENDPOINT) names one, else the Azure CLI.",
         default="auto",
         enum=("auto", "cli", "service-principal", "managed-identity"),
     ),
@@ -209,6 +209,7 @@ TABLE: Final[tuple[Option, ...]] = (
         description="How to sign in to the registry; KeyVault is refused until a later version reads from it.",
         default="ManagedIdentity",
         enum=("ManagedIdentity", "UsernamePassword", "KeyVault"),
+        not_yet=("KeyVault",),
     ),
     Option(
         name="USER_ASSIGNED_IDENTITY_RESOURCE_ID",

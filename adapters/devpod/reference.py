@@ -13,7 +13,9 @@ _HEAD = """\
 # Options
 
 Set them with `devpod provider set-options aci -o NAME=VALUE` (or `aci-machine`), or when the provider is
-added. `devpod-provider-aci options` shows what is in force and where each value came from, secrets masked.
+added; DevPod has them checked by `init` then. `devpod provider options aci` lists DevPod's values;
+`devpod-provider-aci options` shows every option as a call in the present environment would see it, where its
+value came from and what is wrong with it, secrets masked.
 
 - DevPod hands an option to the provider as an environment variable of the same name; an empty one counts as
   unset. It also does so for every option you did *not* set: a variable of that name exported in your shell
@@ -22,7 +24,10 @@ added. `devpod-provider-aci options` shows what is in force and where each value
   it copies all of them into the machine as well (a file only root can read; they are taken out of the
   environment of your sessions, as all options are). Signing in with the Azure CLI keeps secrets out of both.
 - Durations are in Go's syntax: `90s`, `30m`, `1h30m`.
-- A value that would have no effect is refused with a message that says so, never ignored.
+- A value that cannot have an effect is refused with a message that says so, never ignored. What a switch turns off
+  (`AZURE_AUTH_MODE`, `ACI_AGENT_FETCH`) may stay for when it is turned on again.
+- Where the key of the log's checkpoints is kept is no option of DevPod's: `ACI_EVENT_LOG_KEY=file` in the environment
+  keeps it out of the keyring ([event-log.md](event-log.md#checkpoints)).
 """
 
 

@@ -32,11 +32,6 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     identity_client_id: str = ""
     """Which user-assigned managed identity of this computer; empty for its system-assigned one."""
 
-    @property
-    def has_service_principal(self) -> bool:
-        """Whether tenant, client ID and client secret are all there."""
-        return bool(self.tenant and self.client_id and self.client_secret)
-
 
 class Registry(msgspec.Struct, frozen=True, kw_only=True):
     """How the container group signs in to a private registry: by identity, or by user name and password."""
@@ -77,16 +72,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Empty for what the user's own DevPod hashes to."""
     inactivity_timeout: float
     """0 for never."""
-    inject_git_credentials: bool
-    inject_docker_credentials: bool
     operation_timeout: float
     tunnel_idle: float
-    """0 keeps no connection."""
+    """How long a holder keeps its connection without a command; with 0 it ends with the last one."""
     tunnel_resume: float
     """How long both ends keep what broke."""
     tunnel_compression: bool
-    event_log: str
-    """Empty for the default place."""
     event_log_segment: int
     """Bytes."""
 
@@ -140,13 +131,10 @@ def parse(environ: Mapping[str, str], mode: Mode | None) -> Settings:
         agent_url=texts["ACI_AGENT_URL"],
         agent_sha256=texts["ACI_AGENT_SHA256"],
         inactivity_timeout=_inactivity(texts, mode),
-        inject_git_credentials=v.boolean(texts["INJECT_GIT_CREDENTIALS"]),
-        inject_docker_credentials=v.boolean(texts["INJECT_DOCKER_CREDENTIALS"]),
         operation_timeout=v.duration(texts["ACI_OPERATION_TIMEOUT"]),
         tunnel_idle=v.duration(texts["ACI_TUNNEL_IDLE"]),
         tunnel_resume=v.up_to_a_day(texts["ACI_TUNNEL_RESUME"]),
         tunnel_compression=v.boolean(texts["ACI_TUNNEL_COMPRESSION"]),
-        event_log=texts["ACI_EVENT_LOG"],
         event_log_segment=v.segment(texts["ACI_EVENT_LOG_SEGMENT"]),
     )
 
@@ -161,7 +149,15 @@ def segment_in(environ: Mapping[str, str]) -> int:
 
 def resolved(environ: Mapping[str, str], mode: Mode | None) -> list[Resolved]:
     """Every option with its value, where the value came from and what is wrong with it. Raises nothing."""
-    return [_resolve(option, environ, mode) for option in TABLE]
+    rows = [_resolve(option, environ, mode) for option in TABLE]
+    if any(row.note for row in rows):
+        return rows
+    # Each by itself is right; what they add up to may not be.
+    try:
+        parse(environ, mode)
+    except OptionError as error:
+        return [msgspec.structs.replace(row, note=error.message) if row.name == error.option else row for row in rows]
+    return rows
 
 
 def _resolve(option: Option, environ: Mapping[str, str], mode: Mode | None) -> Resolved:
@@ -213,6 +209,9 @@ def _check_effect(option: Option, given: str, mode: Mode | None) -> None:
         return
     if option.refusal:
         raise UnsupportedError(f"option {option.name}: {option.refusal}", remedy="Leave it empty.")
+    if given in option.not_yet:
+        others = " or ".join(choice for choice in option.enum if choice not in option.not_yet)
+        raise UnsupportedError(f"option {option.name}: this version does not do {given} yet", remedy=f"Use {others}.")
     if mode is not None and mode not in option.modes:
         raise OptionError(
             option.name,
@@ -260,21 +259,24 @@ def _inactivity(texts: Mapping[str, str], mode: Mode | None) -> float:
 
 def _registry(texts: Mapping[str, str]) -> Registry | None:
     server, mode = texts["ACR_SERVER"], texts["ACR_AUTH_MODE"]
-    if mode == "KeyVault":
-        raise UnsupportedError(
-            "option ACR_AUTH_MODE: this version does not read registry credentials from a key vault yet",
-            remedy="Use ManagedIdentity or UsernamePassword.",
-        )
+    account = ("ACR_USERNAME", "ACR_PASSWORD")
+    given = [name for name in account if texts[name]]
     if not server:
-        for name in ("ACR_USERNAME", "ACR_PASSWORD"):
-            if texts[name]:
-                raise OptionError("ACR_SERVER", f"is missing: {name} has no effect without it")
+        useless = [*given, *(["ACR_AUTH_MODE"] if mode == "UsernamePassword" else [])]
+        if useless:
+            raise OptionError("ACR_SERVER", f"is missing: {useless[0]} has no effect without it")
         return None
     if mode == "UsernamePassword":
-        for name in ("ACR_USERNAME", "ACR_PASSWORD"):
-            if not texts[name]:
+        for name in account:
+            if name not in given:
                 raise OptionError(name, "is missing: ACR_AUTH_MODE is UsernamePassword")
         return Registry(server=server, username=texts["ACR_USERNAME"], password=Secret(texts["ACR_PASSWORD"]))
+    if given:
+        raise OptionError(
+            given[0],
+            f"has no effect while ACR_AUTH_MODE is {mode}",
+            remedy="Unset it, or set ACR_AUTH_MODE to UsernamePassword.",
+        )
     identity = texts["USER_ASSIGNED_IDENTITY_RESOURCE_ID"]
     if not identity:
         raise OptionError(

@@ -19,5 +19,5 @@ def need(module: str, purpose: str) -> ModuleType:
         missing = error.name or module
         raise UnsupportedError(
             f"{purpose} needs the Python package {missing.partition('.')[0]}, which is not installed",
-            remedy=f"Install it with `pip install 'devpod-provider-aci[{EXTRA}]'`.",
+            remedy=f"Install this program with its extra: `uv tool install '.[{EXTRA}]'` in its checkout.",
         ) from error

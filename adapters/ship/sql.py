@@ -12,7 +12,7 @@ import msgspec
 
 from adapters.ship.extras import need
 from adapters.ship.line import Line
-from statemachine.errors import LogDamagedError, LogError, UnsupportedError, one_line
+from statemachine.errors import LogDamagedError, LogError, one_line
 
 WRITER: Final = "~writer"
 """Put in front of each line, and known to the view; no record has a member of that name."""
@@ -108,7 +108,7 @@ def _only_select(duckdb: Any, connection: Any, sql: str) -> Any:
         what = f"{len(statements)} statements" if statements else "no statement"
         raise QueryError(f"{what} where one belongs: ask one question at a time")
     if statements[0].type not in (kinds.SELECT, kinds.EXPLAIN):
-        raise UnsupportedError("audit sql only reads", remedy="Begin the statement with SELECT, FROM or WITH.")
+        raise QueryError("audit sql only reads: begin the statement with SELECT, FROM, WITH, EXPLAIN or DESCRIBE")
     return statements[0]
 
 

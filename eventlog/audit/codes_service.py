@@ -17,7 +17,7 @@ _PULLS: Final = (
     "Check the image's name and tag, and for a private registry ACR_SERVER and its credentials; a registry behind a"
     " firewall must let trusted Azure services in and be used with a managed identity."
 )
-_LOGS: Final = "Read `devpod-provider-aci logs`; the image's entrypoint may need arguments or a variable."
+_LOGS: Final = "Read `devpod-provider-aci logs -w NAME`; the image's entrypoint may need arguments or a variable."
 _SPOT: Final = "Remove what Spot containers cannot have from the group's definition, or use regular ones."
 
 IMAGE: Final = (

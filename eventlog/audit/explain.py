@@ -25,7 +25,7 @@ ENDED_BY_ITSELF: Final = (e.Exited, e.Evicted, e.Vanished)
 OBSERVED: Final = {
     "Exited": (
         "The container's main process ended, or the platform restarted the container",
-        "Read `devpod-provider-aci logs`, then `devpod up`.",
+        "Read `devpod-provider-aci logs -w NAME`, then `devpod up`.",
     ),
     "Evicted": (
         "Azure moved the container to another machine, for maintenance or because somebody else needed the place",

@@ -58,7 +58,7 @@ def test_defaults() -> None:
     assert (found.cpu, found.memory_gb, found.restart_policy) == (2.0, 4.0, "Never")
     assert (found.resource_group, found.region) == ("devpod-aci-rg", "eastus")
     assert found.credentials.mode == "auto"
-    assert not found.credentials.has_service_principal
+    assert not found.credentials.client_secret
     assert found.registry is None
     assert found.ports == ()
     assert found.inactivity_timeout == 0
@@ -239,7 +239,7 @@ PRINCIPAL = {"AZURE_TENANT_ID": GUID, "AZURE_CLIENT_ID": GUID, "AZURE_CLIENT_SEC
 
 def test_a_whole_service_principal() -> None:
     found = settings(**PRINCIPAL).credentials
-    assert found.has_service_principal
+    assert (found.tenant, found.client_id) == (GUID, GUID)
     assert found.client_secret == Secret("s3cret~")
     assert "s3cret" not in repr(found)
 
@@ -283,6 +283,11 @@ def test_registry_by_password() -> None:
     [
         ({"ACR_USERNAME": "me"}, "ACR_SERVER: is missing"),
         ({"ACR_PASSWORD": "hush"}, "ACR_SERVER: is missing"),
+        ({"ACR_AUTH_MODE": "UsernamePassword"}, "ACR_SERVER: is missing: ACR_AUTH_MODE has no effect"),
+        (
+            {"ACR_SERVER": "my.azurecr.io", "USER_ASSIGNED_IDENTITY_RESOURCE_ID": IDENTITY, "ACR_PASSWORD": "hush"},
+            "ACR_PASSWORD: has no effect while ACR_AUTH_MODE is ManagedIdentity",
+        ),
         ({"ACR_SERVER": "my.azurecr.io"}, "USER_ASSIGNED_IDENTITY_RESOURCE_ID: is missing"),
         ({"ACR_SERVER": "docker.io", "USER_ASSIGNED_IDENTITY_RESOURCE_ID": IDENTITY}, "no Azure Container Registry"),
         ({"ACI_DNS_LABEL": "my-label"}, "ACI_PORTS: is needed for ACI_DNS_LABEL"),
