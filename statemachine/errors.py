@@ -274,7 +274,7 @@ class ExecRefusedError(TunnelError):
 
     exit_status = 90
     remedy = (
-        "See whether the container still runs (`devpod-provider-aci status -w NAME`, `logs -w NAME`), then try again."
+        "See whether the container still runs (`devpod-provider-aci status -w NAME`), and its `logs`; then try again."
     )
 
 

@@ -22,7 +22,10 @@ _REASONS: Final = {
     "printf": "writable, but the shell has no printf",
     "memory": "no memory file",
 }
-ENDED: Final = "Look at why its main process ended (`devpod-provider-aci logs -w NAME`), then start the workspace again (`devpod up`)."
+ENDED: Final = (
+    "Look at why its main process ended (`devpod-provider-aci logs -w NAME`), then start the workspace again"
+    " (`devpod up`)."
+)
 TOO_LONG: Final = 1009
 _LET_GO: Final = frozenset({1001, 1006, TOO_LONG, 1012, 1013, 1014})
 """What a server says that goes away, is too busy, or takes no message so long (RFC 6455, and IANA's registry of codes):

@@ -31,8 +31,8 @@ OWN: Final = (
     Entry(
         "ProvisioningError",
         "Azure accepted the container group and then could not run it",
-        "Read `devpod-provider-aci logs -w NAME` and the message; delete the workspace if it is not needed, for Azure may"
-        " go on trying, and billing.",
+        "Read `devpod-provider-aci logs -w NAME` and the message; delete the workspace if it is not needed, for Azure"
+        " may go on trying, and billing.",
         Retry.NO,
     ),
     Entry(

@@ -352,6 +352,9 @@ def test_resolved() -> None:
     assert "does not do that yet" in rows["ACI_VNET_NAME"].note
     assert rows["ACI_MEMORY_GB"].note == ""
     assert "s3cret" not in repr(rows)
+    rows = {row.name: row for row in resolved({**BASE, "INACTIVITY_TIMEOUT": "0"}, "machine")}
+    assert "DevPod ends a machine at once" in rows["INACTIVITY_TIMEOUT"].note
+    assert {name for name, row in rows.items() if row.note} == {"INACTIVITY_TIMEOUT"}
     assert {row["AZURE_SUBSCRIPTION_ID"].note for row in [{r.name: r for r in resolved({}, None)}]} != {""}
 
 
