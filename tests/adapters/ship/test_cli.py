@@ -143,7 +143,7 @@ def test_a_missing_extra_is_named(
             patch.setitem(sys.modules, module, None)
             assert run(["audit", *arguments]) == 66
         err = capsys.readouterr().err
-        assert "pip install 'devpod-provider-aci[ship]'" in err
+        assert "uv tool install '.[ship]'" in err
         assert len(err.splitlines()) == 1
 
 

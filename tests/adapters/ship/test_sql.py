@@ -11,7 +11,6 @@ import pytest
 from adapters.cli.main import run
 from adapters.ship.local import LocalLog
 from adapters.ship.sql import Answer, QueryError, query
-from statemachine.errors import UnsupportedError
 from tests.adapters.ship.logs import ADA, OWNER, chained, log_bytes, write
 
 LOG = chained(
@@ -101,7 +100,7 @@ def test_nothing_else_can_be_read(log: Path, statement: str) -> None:
     ],
 )
 def test_it_only_reads(log: Path, statement: str) -> None:
-    with pytest.raises(UnsupportedError, match="only reads"):
+    with pytest.raises(QueryError, match="only reads"):
         ask(log, statement)
 
 
