@@ -78,9 +78,9 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 3339, when the container last started; empty when unknown."""
     tags: dict[str, str] = {}
     labels: bytes = b""
+    """The labels document the group carries in Azure; empty when it carries none."""
     silent: bool = False
     """Azure shows that the group is there and deployed, and not whether anything in it runs."""
-    """The labels document the group carries in Azure; empty when it carries none."""
 
 
 class Clock(Protocol):

@@ -42,7 +42,6 @@ class GroupOrder:
     facts: GroupFacts
     command: tuple[str, ...] = ()
     """Replaces the image's ENTRYPOINT and CMD both; empty keeps them."""
-    environment: Mapping[str, str] = field(default_factory=dict)
     secure_environment: Mapping[str, Secret] = field(default_factory=dict)
     ports: tuple[int, ...] = ()
     dns_label: str = ""
@@ -51,7 +50,6 @@ class GroupOrder:
     registry: RegistryLogin | None = None
     identity_id: str = ""
     """Resource id of a user-assigned identity the container may act as."""
-    subnet_id: str = ""
     labels: bytes = b""
 
     def secrets(self) -> tuple[Secret, ...]:
@@ -72,8 +70,6 @@ def body(order: GroupOrder, *, request: str) -> dict[str, Any]:
         properties["volumes"] = [{"name": volume.name, "emptyDir": {}} for volume in order.volumes]
     if order.ports or order.dns_label:
         properties["ipAddress"] = _address(order)
-    if order.subnet_id:
-        properties["subnetIds"] = [{"id": order.subnet_id}]
     if order.registry:
         properties["imageRegistryCredentials"] = [_registry(order.registry)]
     group: dict[str, Any] = {
@@ -102,19 +98,16 @@ def _container(order: GroupOrder) -> dict[str, Any]:
 
 
 def _environment(order: GroupOrder) -> Iterator[dict[str, str]]:
-    plain = {name: value for name, value in order.environment.items() if name not in order.secure_environment}
-    for name, value in plain.items():
-        yield {"name": name, "value": value}
-    for name, secret in order.secure_environment.items():
-        yield {"name": name, "secureValue": secret.reveal()}
-    known = [*plain.items(), *((name, secret.reveal()) for name, secret in order.secure_environment.items())]
+    known = [(name, secret.reveal()) for name, secret in order.secure_environment.items()]
+    for name, value in known:
+        yield {"name": name, "secureValue": value}
     if packed := labels_document.pack(order.labels, known):
         yield {"name": labels_document.VARIABLE, "value": packed}
 
 
 def _address(order: GroupOrder) -> dict[str, Any]:
     address: dict[str, Any] = {
-        "type": "Private" if order.subnet_id else "Public",
+        "type": "Public",
         "ports": [{"port": port, "protocol": "TCP"} for port in order.ports],
     }
     if order.dns_label:

@@ -16,21 +16,6 @@ DNS_LABEL: Final = re.compile(r"[a-z][a-z0-9-]{3,61}[a-z0-9]")
 VOLUME: Final = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{3,61}[a-z0-9]")
 RESOURCE_GROUP: Final = re.compile(r"[-\w._()]{0,89}[-\w_()]")
 
-RESERVED_PORTS: Final = (
-    range(22, 23),
-    range(1025, 1028),
-    range(3389, 3400),
-    range(9999, 10000),
-    range(19000, 19001),
-    range(19080, 19081),
-    range(19100, 19101),
-    range(19390, 19391),
-    range(20000, 30001),
-    range(49152, 65535),
-)
-"""Kept by the service for itself (Container Instances FAQ)."""
-
-MAX_PORTS: Final = 5
 MAX_TAGS: Final = 50
 MAX_TAG: Final = 256
 MAX_TAG_NAME: Final = 512
@@ -78,16 +63,9 @@ def _facts(order: GroupOrder) -> Iterator[Complaint]:
 
 
 def _address(order: GroupOrder) -> Iterator[Complaint]:
-    if order.dns_label and order.subnet_id:
-        yield ("ACI_DNS_LABEL", "a group in a subnet gets no public name", "Leave out the label or the subnet.")
     if order.dns_label and not order.ports:
         # We open no port that nobody asked for: the label makes it reachable from the whole internet.
         yield ("ACI_DNS_LABEL", "a DNS label needs at least one open port", "Name a port, or leave out the label.")
-    if len(order.ports) > MAX_PORTS:
-        yield ("ports", f"{len(order.ports)} ports, but an address takes at most {MAX_PORTS}", "Open fewer ports.")
-    for port in order.ports:
-        if not 1 <= port <= 65535 or any(port in reserved for reserved in RESERVED_PORTS):
-            yield ("ports", f"port {port} is not available on Container Instances", "Choose another port.")
 
 
 def _tags(order: GroupOrder) -> Iterator[Complaint]:

@@ -168,7 +168,7 @@ TABLE: Final[tuple[Option, ...]] = (
         pattern=p.PORTS,
         check=v.ports,
         expected="up to 5 port numbers between commas, like 3000,8080, without 22, 1025-1027, 3389-3399, 9999, "
-        "19000, 19080, 19100, 19390, 20000-30000 and 49152-65535",
+        "19000, 19080, 19100, 19390, 20000-30000 and 49152-65534",
     ),
     Option(
         name="ACI_DNS_LABEL",

@@ -15,7 +15,7 @@ RESERVED_PORTS: Final = (
     (19100, 19100),
     (19390, 19390),
     (20000, 30000),
-    (49152, 65535),
+    (49152, 65534),
 )
 """Ports Container Instances keeps for itself, first and last of each range."""
 

@@ -32,8 +32,7 @@ def test_a_whole_life(line, ref: GroupRef, order: Order) -> None:
     wanted = order(
         ref,
         labels=labels,
-        environment={"LANG": "C"},
-        secure_environment={"TOKEN": Secret("hush")},
+        secure_environment={"LANG": Secret("C"), "TOKEN": Secret("hush")},
         tags={"devpod-workspace": "w"},
         ports=(8080,),
         dns_label=f"label-{ref.name}",
