@@ -68,7 +68,7 @@ manifests: $(READY)
 	$(BIN)/python -m adapters.devpod.render
 
 docs: manifests
-	$(BIN)/python -m statemachine.diagram docs/state-machine.md
+	$(BIN)/python -m tools.state_machine_page
 	$(BIN)/python -m tools.exit_statuses
 
 format: $(READY)

@@ -35,6 +35,10 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     id: int = 0
     hits: int = 0
 
+    def __post_init__(self) -> None:
+        if self.count is not None and self.count < 1:
+            raise ValueError("a fault that strikes no more than 0 times is none: count is 1 or more, or null")
+
 
 class Faults:
     """The rules in force, oldest first."""

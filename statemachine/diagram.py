@@ -1,14 +1,9 @@
-"""The lifecycle for people: a page with the diagram and the tables, made from the code.
-
-``python -m statemachine.diagram docs/state-machine.md`` writes it; a test holds the file equal to the code.
-"""
+"""The lifecycle for people: a page with the diagram and the tables, made from the code."""
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from statemachine import events as e
 from statemachine.decide import RULES, Command
@@ -92,7 +87,3 @@ def _grid(corner: str, rows: Sequence[str], columns: Sequence[str], cell: Callab
     lines = [f"| {corner} | {' | '.join(columns)} |", f"|---{'|---' * len(columns)}|"]
     lines += [f"| {row} | {' | '.join(cell(row, column) for column in columns)} |" for row in rows]
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")

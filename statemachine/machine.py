@@ -1,4 +1,4 @@
-"""The ``transitions`` machine built from the table: it guards every append, and draws the diagram.
+"""The ``transitions`` machine built from the table: it guards every append.
 
 ``transitions`` does not roll back when a callback fails after the state change, so the append happens in
 ``before``: a disk that refuses leaves the machine where it was. Replay folds the table itself, which is a

@@ -70,7 +70,7 @@ def choose(settings: AzureSettings, environ: Mapping[str, str] | None = None) ->
     """The method to use, and why it was chosen. Raises CredentialsError where settings contradict each other."""
     values = os.environ if environ is None else environ
     if settings.auth not in METHODS:
-        raise OptionError("auth", f"{settings.auth!r} is not one of {', '.join(METHODS)}")
+        raise OptionError("AZURE_AUTH_MODE", f"{settings.auth!r} is not one of {', '.join(METHODS)}")
     missing = [
         name
         for name, value in (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from adapters.azure import AzureSettings, connect
+from adapters.azure.trust import trusted
 from adapters.cli.console import debugging, say, silent, trace
 from adapters.cli.host import LocalProcesses, SystemClock, host, user
 from adapters.devpod import Settings, Target, parse, target
@@ -152,6 +153,9 @@ def correlation() -> str:
 
 
 def ca_file(environ: Mapping[str, str]) -> str | None:
-    """The certificates to trust, in the order REST looks for them; None leaves it to the system."""
-    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-    return next((environ[name] for name in names if environ.get(name)), None)
+    """The certificates that the tunnel trusts, which are those of REST; None leaves it to the system.
+
+    Raises OptionError for a file that is not there.
+    """
+    found = trusted(environ)
+    return found if isinstance(found, str) else None

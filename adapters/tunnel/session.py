@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 import threading
 import time
@@ -168,34 +169,22 @@ class Session:
     def _refused(self, problem: ProviderError) -> None:
         if isinstance(problem, CutShortError):
             self._short += 1 + (problem.too_long and not self._short % 2)
-        if self._broken_at is None and not self._may_begin_again(problem):
-            self._lose(problem)
-        elif self._passes(problem):
-            self._try_again(problem)
-        else:
-            self._lose(TunnelLostError(f"the session broke and could not be resumed: {problem.message}"), problem)
-
-    def _may_begin_again(self, problem: ProviderError) -> bool:
-        """Whether the first dial of all is worth another: what stands is to be told at once."""
-        if isinstance(problem, CutShortError):
-            return True
-        if isinstance(problem, SilentError):
-            self._patience = ONCE_MORE  # enough to ask Azure once more: if the container has ended, that will tell
-            return True
-        if isinstance(problem, NothingRanError):
-            # Ended containers and an endpoint with trouble of its own look alike; each further dial asks Azure first.
-            self._patience = min(self._tuning.resume, TROUBLE_SECONDS)
-            return True
-        # One session too many: another command may end soon, or a dead holder's session be noticed.
-        self._patience = min(self._tuning.resume, CROWDED_SECONDS)
-        return _is_conflict(problem)
-
-    def _passes(self, problem: ProviderError) -> bool:
+        if self._broken_at is None:
+            patience = _first_patience(problem)
+            if patience is None:
+                self._lose(problem)
+                return
+            self._patience = min(self._tuning.resume, patience)
         if isinstance(problem, CutShortError) and not self.link.known:
             self._patience = self._tuning.resume  # Azure may count what broke for a while
             self._cuts += 1
-            return self._cuts < FIRST_CUTS
-        return problem.retryable or _is_conflict(problem) or isinstance(problem, _PASSING)
+            passes = self._cuts < FIRST_CUTS
+        else:
+            passes = _passes(problem)
+        if passes:
+            self._try_again(problem)
+        else:
+            self._lose(TunnelLostError(f"the session broke and could not be resumed: {problem.message}"), problem)
 
     # The channel
 
@@ -299,6 +288,24 @@ class Session:
             self.link.tick(time.monotonic())
         except TimeoutError:
             self._break("the far side is silent")
+
+
+def _first_patience(problem: ProviderError) -> float | None:
+    """Seconds for which the first dial of all is worth another; None: what stands is to be told at once."""
+    if isinstance(problem, CutShortError):
+        return math.inf
+    if isinstance(problem, SilentError):
+        return ONCE_MORE  # enough to ask Azure once more: if the container has ended, that will tell
+    if isinstance(problem, NothingRanError):
+        # Ended containers and an endpoint with trouble of its own look alike; each further dial asks Azure first.
+        return TROUBLE_SECONDS
+    # One session too many: another command may end soon, or a dead holder's session be noticed.
+    return CROWDED_SECONDS if _is_conflict(problem) else None
+
+
+def _passes(problem: ProviderError) -> bool:
+    """Whether another dial may go better."""
+    return problem.retryable or _is_conflict(problem) or isinstance(problem, _PASSING)
 
 
 def _is_conflict(problem: ProviderError) -> bool:

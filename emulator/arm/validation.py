@@ -150,10 +150,6 @@ def _environment(settings: Settings, name: str, body: dict[str, Any]) -> None:
             )
 
 
-def _resources(settings: Settings, name: str, body: dict[str, Any]) -> None:
-    check_resources(settings, name, body)
-
-
 def _features(_: Settings, name: str, body: dict[str, Any]) -> None:
     properties = body["properties"]
     sku = properties.get("sku") or "Standard"
@@ -173,18 +169,6 @@ def _features(_: Settings, name: str, body: dict[str, Any]) -> None:
             raise arm_error("SpotNotSupported", text="Confidential SKU cannot be Spot.")
 
 
-def _address(settings: Settings, name: str, body: dict[str, Any]) -> None:
-    check_address(settings, name, body)
-
-
-def _volumes(settings: Settings, name: str, body: dict[str, Any]) -> None:
-    check_volumes(settings, name, body)
-
-
-def _subnets(settings: Settings, name: str, body: dict[str, Any]) -> None:
-    check_subnets(settings, name, body)
-
-
 CHECKS: tuple[Check, ...] = (
     _shape,
     _name,
@@ -194,9 +178,9 @@ CHECKS: tuple[Check, ...] = (
     _policy,
     _containers,
     _environment,
-    _resources,
+    check_resources,
     _features,
-    _address,
-    _volumes,
-    _subnets,
+    check_address,
+    check_volumes,
+    check_subnets,
 )

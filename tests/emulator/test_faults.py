@@ -13,6 +13,11 @@ from emulator.testing import ControlError
 from tests.emulator.clients import Azure, body, container, eventually
 
 
+def test_a_fault_that_never_strikes_is_refused(azure: Azure):
+    with pytest.raises(ControlError, match="count is 1 or more"):
+        azure.emulator.control.set_fault("ContainerGroups_Get", count=0, status=500)
+
+
 def test_a_fault_strikes_as_often_as_told(azure: Azure):
     control = azure.emulator.control
     control.set_fault("ContainerGroups_Get", count=2, skip=1, status=429, code="TooManyRequests",

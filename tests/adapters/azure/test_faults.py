@@ -72,6 +72,9 @@ def test_other_calls_survive_a_lost_connection(line, ref: GroupRef, order: Order
         "Containers_ExecuteCommand": one.groups.open_exec,
     }[operation]
     verb(ref)
+    assert one.control.faults()[-1]["hits"] == 1
+    running = Presence.STOPPED if operation == "ContainerGroups_Stop" else Presence.RUNNING
+    assert one.groups.look(ref).presence is running
 
 
 def test_a_group_that_appears_late(line, ref: GroupRef, order: Order) -> None:

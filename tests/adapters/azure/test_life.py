@@ -106,7 +106,6 @@ def test_looking_into_a_missing_resource_group(line, clean) -> None:
 
 def test_a_second_process_continues_a_create(line, ref: GroupRef, order: Order) -> None:
     one, other = line(), line()
-    one.control.set_fault("ContainerGroups_Provision", stage="provision", delay=1.0, drop="", count=0)
     slow = order(ref, facts={"image": "alpine:slow"})
     mark = one.control.mark()
     one.control.change("timings", provision=4.0)
