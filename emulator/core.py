@@ -41,7 +41,6 @@ class Emulator:
     control_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     registration: str = "Registered"
     exec_port: int = 0
-    closing: bool = False
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def background(self, work: Coroutine[None, None, None]) -> None:

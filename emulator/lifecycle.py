@@ -73,10 +73,10 @@ class Lifecycle:
                 return
             await self.halt(group)
 
-    async def halt(self, group: Group, detail: str = STOPPED) -> None:
+    async def halt(self, group: Group) -> None:
         """The effect of a stop, without its time."""
         for container in group.containers + group.init_containers:
-            await container.stop(detail)
+            await container.stop(STOPPED)
             container.hidden_view = self._settings.control.stop_readback == "vanished"
         group.stopped = True
         group.ip = ""

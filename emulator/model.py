@@ -92,7 +92,6 @@ class Group:
     busy: str = ""
     quiet_until: float = 0.0
     stuck: bool = False
-    deleted: bool = False
     task: asyncio.Task[None] | None = None
 
     @property
@@ -173,7 +172,6 @@ class Store:
     def drop_group(self, group: Group) -> None:
         """Forget a container group, if it is still the one stored."""
         key = (group.subscription.lower(), group.resource_group.lower(), group.name.lower())
-        group.deleted = True
         if self.groups.get(key) is group:
             del self.groups[key]
 

@@ -134,7 +134,6 @@ class Server:
     async def close(self) -> None:
         """End every session, container and connection; nothing stays behind."""
         if self.emulator is not None:
-            self.emulator.closing = True
             for ticket in list(self.emulator.sessions.open.values()):
                 ticket.cut.set()
             for task in list(self.emulator.tasks):

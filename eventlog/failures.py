@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -41,10 +41,6 @@ def not_a_file(path: Path) -> LogError:
     """The error for a folder, a pipe or a device under the log's name."""
     kind = "a directory" if path.is_dir() else "not a regular file"
     return LogError(f"the event log {path} is {kind}", remedy="Set ACI_EVENT_LOG to a file.")
-
-
-Warn = Callable[[str], None]
-"""Takes one line for the person."""
 
 
 def warn(message: str) -> None:

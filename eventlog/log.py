@@ -59,7 +59,6 @@ class EventLog:
         *,
         actor: Callable[[], Actor],
         correlation: str,
-        source: str = SOURCE,
         now: Callable[[], datetime] = utc_now,
         disk: Disk | None = None,
         patience: float = PATIENCE,
@@ -68,7 +67,7 @@ class EventLog:
         # Two names of one file must lead to one lock.
         self.path: Final = Path(os.path.realpath(path))
         self._disk = disk or Disk()
-        self._composer = Composer(actor=actor, correlation=correlation, source=source, now=now)
+        self._composer = Composer(actor=actor, correlation=correlation, source=SOURCE, now=now)
         self._appender = Appender(self.path, self._composer, disk=self._disk, patience=patience, segment=segment)
         self._known: dict[str, Known] = {}
         self._recalled: dict[str, tuple[Workspace, Place]] = {}
@@ -194,12 +193,10 @@ class EventLog:
         with open_view(self._disk, self.path) as view:
             yield from reading.everything(view, verified=verified)
 
-    def records(self, *, since_seq: int = 0, verified: bool = False) -> Iterator[Record]:
-        """Every record after ``since_seq`` with its whole envelope; else as ``replay``."""
+    def records(self, *, verified: bool = False) -> Iterator[Record]:
+        """Every record with its whole envelope; else as ``replay``."""
         with open_view(self._disk, self.path) as view:
-            for record in reading.records(view, verified=verified):
-                if record.seq > since_seq:
-                    yield record
+            yield from reading.records(view, verified=verified)
 
     def _read(self, view: View, subject: str, known: Known) -> Iterator[tuple[list[Recorded], Place]]:
         """A subject's events behind what is known, each block with the place behind it."""

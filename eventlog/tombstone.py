@@ -88,9 +88,6 @@ class SegmentsExpired(Event, frozen=True, gc=False, omit_defaults=True, kw_only=
     signature: str = ""
 
 
-Tombstone = SegmentsArchived | SegmentsExpired
-
-
 def signed_text(kind: str, schema: int, seq: int, prev: str, data: bytes) -> bytes:
     """What the signature of such an event is over; ``data`` with or without the signature."""
     cut = data.rfind(_SIGNATURE)

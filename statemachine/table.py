@@ -34,8 +34,3 @@ TABLE: Final[dict[type[e.Event], dict[State, State]]] = {
     e.Vanished: dict.fromkeys((_S.RUNNING, _S.STOPPING, _S.STOPPED, _S.STARTING, _S.FAILED), _S.ABSENT),
 }
 """A pair that is not here cannot happen: ``decide`` and ``observe`` never produce it, ``evolve`` refuses it."""
-
-
-def next_state(state: State, event: e.Event) -> State | None:
-    """The state after ``event``, or None when the table has no such transition."""
-    return TABLE.get(type(event), {}).get(state)

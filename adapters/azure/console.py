@@ -12,11 +12,14 @@ from statemachine.secret import Secret
 SHELL: Final = "/bin/sh"
 """The only kind of command every back end accepts: one absolute path without arguments."""
 
+ROWS, COLUMNS = 24, 80
+"""The request wants a size; that of a person's terminal goes through the tunnel."""
+
 CROWDED: Final = "The container may have as many exec sessions as it can: end one, or try again in a minute."
 """For a 409 whose code is not known: what Azure says of too many sessions is documented nowhere."""
 
 
-def open_exec(session: Session, ref: GroupRef, *, rows: int, columns: int) -> tuple[str, Secret]:
+def open_exec(session: Session, ref: GroupRef) -> tuple[str, Secret]:
     """A WebSocket's address and its password. A 200 does not mean that the container still runs.
 
     The address is to be used verbatim; the password includes its ``[[EOM]]``. Repeating the call after a
@@ -24,9 +27,8 @@ def open_exec(session: Session, ref: GroupRef, *, rows: int, columns: int) -> tu
     """
     from azure.mgmt.containerinstance.models import ContainerExecRequest, ContainerExecRequestTerminalSize
 
-    request = ContainerExecRequest(
-        command=SHELL, terminal_size=ContainerExecRequestTerminalSize(rows=rows, cols=columns)
-    )
+    size = ContainerExecRequestTerminalSize(rows=ROWS, cols=COLUMNS)
+    request = ContainerExecRequest(command=SHELL, terminal_size=size)
     try:
         answer = session.call(
             f"open an exec session in {ref.name}",

@@ -76,12 +76,12 @@ class AzureGroups:
         with self._open() as session:
             return lifecycle.delete(session, ref)
 
-    def open_exec(self, ref: GroupRef, *, rows: int = 24, columns: int = 80) -> tuple[str, Secret]:
+    def open_exec(self, ref: GroupRef) -> tuple[str, Secret]:
         """A new exec session's WebSocket address and password: one request."""
         from adapters.azure import console
 
         with self._open() as session:
-            return console.open_exec(session, ref, rows=rows, columns=columns)
+            return console.open_exec(session, ref)
 
     def logs(self, ref: GroupRef, *, tail: int | None = None, timestamps: bool = False) -> str:
         """What the container has printed since it last started."""

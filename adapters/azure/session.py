@@ -216,11 +216,11 @@ class Session:
                 raise
             return answer
 
-    def group(self, ref: GroupRef, *, doing: str = "") -> Answer | None:
+    def group(self, ref: GroupRef) -> Answer | None:
         """One GET of the container group; None when it, or its resource group, is not there."""
         try:
             return self.call(
-                doing or f"read container group {ref.name}",
+                f"read container group {ref.name}",
                 lambda: self.ask(lambda: self.groups.container_groups.get(ref.resource_group, ref.name, cls=keep)),
             )
         except GroupMissingError:

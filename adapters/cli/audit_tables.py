@@ -25,6 +25,8 @@ WIDE: Final = 10_000
 NARROW: Final = 130
 """A terminal with fewer columns gets an entry of some lines rather than a row whose cells are torn apart."""
 INDENT: Final = 7
+LEAST: Final = 24
+"""Columns that the widest column of a table keeps."""
 
 STYLES: Final = {
     "ok": "green",
@@ -98,12 +100,10 @@ def table(headings: Sequence[str], *, right: Iterable[str] = ()) -> Table:
     return made
 
 
-def filled(
-    headings: Sequence[str], rows: Sequence[Sequence[Text]], *, right: Iterable[str] = (), least: int = 24
-) -> Table | None:
+def filled(headings: Sequence[str], rows: Sequence[Sequence[Text]], *, right: Iterable[str] = ()) -> Table | None:
     """A table with its rows; None where the terminal is too narrow for it.
 
-    Only the widest column is ever wrapped, and keeps ``least`` columns and its longest word.
+    Only the widest column is ever wrapped, and keeps LEAST columns and its longest word.
     """
     made = table(headings, right=right)
     cells = [[Text(heading), *(row[at] for row in rows)] for at, heading in enumerate(headings)]
@@ -111,7 +111,7 @@ def filled(
     widest = max(range(len(widths)), key=lambda at: (not made.columns[at].no_wrap, widths[at]))
     word = max((cell_len(word) for cell in cells[widest] for word in cell.plain.split()), default=0)
     gaps = 3 * (len(headings) - 1)
-    if sum(widths) - widths[widest] + min(widths[widest], max(least, word)) + gaps > columns():
+    if sum(widths) - widths[widest] + min(widths[widest], max(LEAST, word)) + gaps > columns():
         return None
     for at, column in enumerate(made.columns):
         column.no_wrap = at != widest

@@ -7,9 +7,6 @@ from typing import Any, Final
 
 from adapters.ship.line import Line
 
-CONTENT_TYPE: Final = "application/cloudevents+json"
-BATCH_CONTENT_TYPE: Final = "application/cloudevents-batch+json"
-
 _SEQUENCE: Final = 20
 """Digits; receivers compare ``sequence`` as text."""
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.ship.line import Line, Snapshot
+from adapters.ship.line import Line
 from adapters.ship.names import PEOPLE, forms, named, pattern
 from eventlog.codec import OWN_TYPES
 from statemachine.events import EVENT_TYPES
@@ -105,16 +105,11 @@ class Redactor:
         return int.from_bytes(hmac.digest(self._key, text.encode(), "sha256"), "big")
 
 
-def redactor_for(snapshot: Snapshot, key: bytes) -> Redactor:
-    """A redactor that knows everybody in a snapshot.
-
-    Reads all of it first: somebody may be mentioned long before the line that shows it is a person.
-    """
-    return Redactor(key, names_in(snapshot.lines()))
-
-
 def names_in(lines: Iterable[Line]) -> set[str]:
-    """Everybody who is named in the lines."""
+    """Everybody who is named in the lines.
+
+    A redactor has to know them all first: somebody may be mentioned long before the line that shows it is a person.
+    """
     found: set[str] = set()
     for line in lines:
         found.update(named(line.record()))

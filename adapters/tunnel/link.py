@@ -106,7 +106,6 @@ class Link:
         self._unacked_packets = 0
         self._began = self._heard = self._spoke = self._acked_at = 0.0
         self.learned = Learned()
-        self.resumed = 0
 
     @property
     def up(self) -> bool:
@@ -350,7 +349,6 @@ class Link:
             up, down = self._armour.name, self._armour_down.name
             self._on_event(f"the channel is not clean: armour {up} up, {down} down, messages of {self._size} bytes")
         self.learned.unfinished = 0
-        self.resumed += self._known
         self._known = True
         self._forget(welcome.next_number)
         if self._kept and self._kept[0][0] != welcome.next_number:

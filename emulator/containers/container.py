@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -88,7 +87,6 @@ class Container:
         self.main: Process | None = None
         self.finished = asyncio.Event()
         self.hidden_view = False
-        self.on_exit: Callable[[Container], None] = lambda _: None
         self._place = place
         self._hostname = hostname
         self.volumes: dict[str, Path] = {}
@@ -296,7 +294,6 @@ class Container:
                 await self._close()
             again = self.policy == "Always" or (self.policy == "OnFailure" and self.exit_code != 0)
             self._restarting = again
-            self.on_exit(self)
             if not again:
                 self.finished.set()
                 return

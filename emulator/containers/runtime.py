@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,7 +57,6 @@ class SandboxSpec:
     noexec: tuple[str, ...] = ()
     read_only: bool = False
     disk: str = "50%"
-    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -234,7 +233,6 @@ def _encode(level: Level, spec: SandboxSpec) -> dict[str, Any]:
     files = {"/etc/hostname": spec.hostname + "\n", "/etc/hosts": f"127.0.0.1 localhost {spec.hostname}\n"}
     with contextlib.suppress(OSError):
         files["/etc/resolv.conf"] = Path("/etc/resolv.conf").read_text(encoding="utf-8")
-    files |= spec.files
     workdir = spec.workdir if level == "namespaces" else str(spec.scratch / "work")
     return {
         "level": level,

@@ -20,10 +20,6 @@ METERS: Final = {
     "Standard Windows Software Duration": "windows",
 }
 SHIPPED: Final = "prices-example.json"
-FETCH: Final = (
-    "curl -G https://prices.azure.com/api/retail/prices --data-urlencode "
-    "\"$filter=serviceName eq 'Container Instances' and armRegionName eq 'REGION'\" -o prices.json"
-)
 
 _UNIT: Final = re.compile(r"(\d+) (?:(?:GB|GiB) )?(second|minute|hour)s?", re.IGNORECASE)
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600}

@@ -15,7 +15,7 @@ from statemachine.fold import empty, evolve
 from statemachine.machine import advance
 from statemachine.ports import Recorded
 from statemachine.states import WORDS, State
-from statemachine.table import TABLE, next_state
+from statemachine.table import TABLE
 from tests.statemachine.worlds import example
 
 PAIRS = list(product(State, e.EVENT_TYPES.values()))
@@ -92,4 +92,3 @@ def test_every_state_has_a_word_devpod_knows(state: State) -> None:
 
 def test_the_table_covers_every_event_type() -> None:
     assert set(TABLE) == set(e.EVENT_TYPES.values())
-    assert next_state(State.ABSENT, example(e.Created)) is None

@@ -357,7 +357,7 @@ def test_a_missing_package_is_one_line_with_its_remedy(call: Call, monkeypatch: 
     found, _, err = call("audit", "report")
     assert found == UnsupportedError.exit_status
     assert "needs the package pygal" in err
-    assert "devpod-provider-aci[audit]" in err
+    assert "uv tool install '.[audit]'" in err
 
 
 def environment(log: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from adapters.cli.main import run
 from adapters.ship.export import FORMATS
 from adapters.ship.line import Line
 from adapters.ship.local import LocalLog
-from adapters.ship.redact import redactor_for
+from adapters.ship.redact import Redactor, names_in
 from adapters.ship.send import ship
 from adapters.ship.sql import query
 from eventlog import Actor, EventLog, verify
@@ -91,7 +91,7 @@ def test_it_leaves_byte_for_byte(path: Path) -> None:
 def test_every_format_and_sql_take_it(path: Path, form: str) -> None:
     log = LocalLog(path)
     assert b"".join(FORMATS[form](log.lines(), None, 0))
-    text = b"".join(FORMATS[form](log.lines(), redactor_for(log, b"k" * 32), 0))
+    text = b"".join(FORMATS[form](log.lines(), Redactor(b"k" * 32, names_in(log.lines())), 0))
     assert b"laptop-ada" not in text
     written = path.read_bytes().splitlines()
     last = msgspec.json.decode(written[-1])["seq"]
@@ -109,7 +109,7 @@ def test_what_signed_a_tombstone_is_still_what_is_checked() -> None:
 
 def test_a_redacted_record_keeps_what_only_a_newer_version_knows() -> None:
     log = LocalLog(GOLDEN / "future.jsonl")
-    redactor = redactor_for(log, b"k" * 32)
+    redactor = Redactor(b"k" * 32, names_in(log.lines()))
     before = [line.record() for line in log.lines()]
     after = [redactor.record(record) for record in before]
     assert [list(record) for record in before] == [list(record) for record in after]

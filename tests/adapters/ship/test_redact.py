@@ -17,7 +17,7 @@ from adapters.ship.export import FORMATS
 from adapters.ship.key import SIZE, key_path, redaction_key
 from adapters.ship.local import LocalLog
 from adapters.ship.names import pattern
-from adapters.ship.redact import PREFIX, Redactor, redactor_for
+from adapters.ship.redact import PREFIX, Redactor, names_in
 from statemachine.errors import LogError
 from tests.adapters.ship.logs import CORRELATION, chained, write
 
@@ -39,7 +39,7 @@ LOG = chained(
 
 def exported(tmp_path: Path, form: str, key: bytes = KEY, data: bytes = LOG) -> bytes:
     log = LocalLog(write(tmp_path / "log", data))
-    return b"".join(FORMATS[form](log.lines(), redactor_for(log, key), 1))
+    return b"".join(FORMATS[form](log.lines(), Redactor(key, names_in(log.lines())), 1))
 
 
 @pytest.mark.parametrize("form", FORMATS)
