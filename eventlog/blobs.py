@@ -30,21 +30,7 @@ def put(log_path: Path, kind: str, data: bytes, *, disk: Disk | None = None) -> 
     with explained(path, "written"):
         if _read(path) == data:
             return digest
-        disk.make_folder(path.parent)
-        # Another process may write the same document at this moment; each has a name of its own until it is whole.
-        draft = path.with_name(f"{digest}.{os.getpid()}-{os.urandom(4).hex()}")
-        fd = disk.create(draft)
-        try:
-            try:
-                disk.write_all(fd, data)
-                disk.sync(fd)
-            finally:
-                disk.close(fd)
-            draft.replace(path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-        disk.sync_folder(path.parent)
+        disk.replace(path, data)
     return digest
 
 

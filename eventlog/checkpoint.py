@@ -6,7 +6,6 @@ or that rolls. What was sealed last is also kept beside the key, so that cutting
 
 from __future__ import annotations
 
-import os
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -95,18 +94,11 @@ def last_sealed(log: Path) -> Sealed | None:
 
 
 def remember(log: Path, sealed: Sealed) -> None:
-    """Keep what was sealed last: the old or the new is there, whatever happens. Raises LogError."""
-    path, disk = last_path(log), Disk()
+    """Keep what was sealed last, in one step; the log itself has it as well. Raises LogError."""
+    path = last_path(log)
+    kept = _Kept(sealed.seq, sealed.head, sealed.key, _sum(sealed))
     with explained(path, "written"):
-        disk.make_folder(path.parent)
-        draft = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
-        fd = disk.create(draft)
-        try:
-            kept = _Kept(sealed.seq, sealed.head, sealed.key, _sum(sealed))
-            disk.write_all(fd, msgspec.json.encode(kept))
-        finally:
-            disk.close(fd)
-        draft.replace(path)
+        Disk().replace(path, msgspec.json.encode(kept), durable=False)
 
 
 def public_text(public: Ed25519PublicKey, key: str, sealed: Sealed) -> str:

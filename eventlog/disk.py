@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -113,6 +115,39 @@ class Disk:
         os.lseek(fd, start, os.SEEK_SET)
         self.write_all(fd, data)
         self.sync(fd)
+
+    def replace(self, path: Path, data: bytes, *, durable: bool = True) -> None:
+        """Put a file in its place in one step: the old one or the new one is there, and no draft of it stays.
+
+        Not ``durable``, a power cut may leave neither: for what can be had again. Raises OSError.
+        """
+        with self._drafted(path, data, durable=durable) as draft:
+            self.rename(draft, path)
+
+    def create_once(self, path: Path, data: bytes) -> None:
+        """Put a file in its place, whole or not at all, unless there is one by then. Raises OSError."""
+        with self._drafted(path, data, durable=True) as draft, suppress(FileExistsError):
+            path.hardlink_to(draft)
+
+    @contextmanager
+    def _drafted(self, path: Path, data: bytes, *, durable: bool) -> Iterator[Path]:
+        self.make_folder(path.parent)
+        # Another process may write the same file at this moment; each has a name of its own until it is whole.
+        draft = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
+        fd = self.create(draft)
+        try:
+            try:
+                self.write_all(fd, data)
+                if durable:
+                    self.sync(fd)
+            finally:
+                self.close(fd)
+            yield draft
+            if durable:
+                self.sync_folder(path.parent)
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
 
     def make_folder(self, path: Path) -> None:
         """Make a folder and the missing ones above it, for their owner only, so that they stay."""

@@ -18,6 +18,7 @@ from eventlog.record import Actor, Record
 from eventlog.table import json_lines, table
 from eventlog.tombstone import SegmentFacts, SegmentsArchived, SegmentsExpired
 from statemachine import events as e
+from statemachine.lifecycle import OUTCOME
 
 __all__ = ["VERBS", "Ended", "Row", "json_lines", "rows", "table"]
 
@@ -30,17 +31,10 @@ VERBS: Final[dict[type[e.Event], str]] = {
 }
 """The operation each intent begins."""
 
-_ENDS: Final[dict[type[e.Event], str]] = {
-    e.Created: "create",
-    e.CreateFailed: "create",
-    e.Started: "start",
-    e.StartFailed: "start",
-    e.Stopped: "stop",
-    e.StopFailed: "stop",
-    e.Deleted: "delete",
-    e.DeleteFailed: "delete",
-}
-_SETTLES: Final = (e.Adopted, e.Drifted, e.Exited, e.Vanished)
+ENDS: Final[dict[type[e.Event], str]] = {kind: str(verb) for verb, kinds in OUTCOME.items() for kind in kinds}
+"""The operation each outcome ends."""
+
+SETTLES: Final[tuple[type[e.Event], ...]] = (e.Adopted, e.Drifted, e.Exited, e.Vanished)
 """Observations that show what became of an operation whose own outcome nobody recorded."""
 
 
@@ -106,10 +100,10 @@ def rows(records: Iterable[Record], *, subject: str | None = None, limit: int | 
             found.append(row)
         elif isinstance(event, (e.Outcome, e.FailedOutcome)):
             begun = open_operations.get(record.subject)
-            if begun is not None and begun.verb == _ENDS.get(type(event)):
+            if begun is not None and begun.verb == ENDS.get(type(event)):
                 _close(open_operations.pop(record.subject), record, event)
         else:
-            if isinstance(event, _SETTLES):
+            if isinstance(event, SETTLES):
                 _abandon(open_operations.pop(record.subject, None), record)
             found.append(_seen(record, event))
     return found if limit is None else found[-limit:] if limit > 0 else []
@@ -123,7 +117,7 @@ def _close(row: Row, record: Record, event: e.Outcome | e.FailedOutcome) -> None
     _end(row, record, Ended.OK)
     if isinstance(event, e.FailedOutcome):
         row.ended = Ended.FAILED
-        row.detail = _why(event.failure)
+        row.detail = why(event.failure)
         row.request_id = event.failure.request_id
     else:
         row.request_id = event.receipt.request_id
@@ -140,7 +134,7 @@ def _close_command(row: Row | None, record: Record, event: e.CommandClosed) -> N
     if event.exit_status:
         notes.append(f"exit status {event.exit_status}")
     if event.failure is not None:
-        notes.append(_why(event.failure))
+        notes.append(why(event.failure))
     row.detail = ", ".join(note for note in notes if note)
 
 
@@ -206,5 +200,6 @@ def _row(record: Record, verb: str, ended: Ended) -> Row:
     )
 
 
-def _why(failure: e.Failure) -> str:
+def why(failure: e.Failure) -> str:
+    """A failure in one line, without its numbers."""
     return f"{failure.code or failure.error}: {failure.message}"

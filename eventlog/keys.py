@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -81,28 +81,9 @@ def make(log: Path) -> Key:
         return _key(seed, _RING)
     file = key_file(log)
     with explained(file, "written"):
-        _write(file, seed)
+        Disk().create_once(file, seed)
         # Ours, or that of a process that made one at the same time.
         return _key(file.read_bytes(), str(file))
-
-
-def _write(file: Path, seed: bytes) -> None:
-    """Keep a key in a file, whole or not at all, unless there is one. Raises OSError."""
-    disk = Disk()
-    disk.make_folder(file.parent)
-    draft = file.with_name(f"{file.name}.{os.getpid()}-{os.urandom(4).hex()}")
-    fd = disk.create(draft)
-    try:
-        try:
-            disk.write_all(fd, seed)
-            disk.sync(fd)
-        finally:
-            disk.close(fd)
-        with suppress(FileExistsError):
-            file.hardlink_to(draft)
-        disk.sync_folder(file.parent)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _key(seed: bytes, place: str) -> Key:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
@@ -99,19 +98,7 @@ def save(disk: Disk, log: Path, place: Place, states: Mapping[str, Workspace | N
     parts = [_START.pack(_MAGIC, sha256(header).digest(), len(header)), header]
     for number, body in enumerate(bodies):
         parts += (_sum(place, number, body), body)
-    disk.make_folder(path.parent)
-    draft = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
-    fd = disk.create(draft)
-    try:
-        try:
-            disk.write_all(fd, b"".join(parts))
-        finally:
-            disk.close(fd)
-        draft.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            draft.unlink()
-        raise
+    disk.replace(path, b"".join(parts), durable=False)
 
 
 class Snapshot:

@@ -65,16 +65,5 @@ def load(path: Path) -> Cursor:
 
 def save(path: Path, cursor: Cursor) -> None:
     """Keep a cursor: the old one or the new one is there, whatever happens. Raises LogError."""
-    disk = Disk()
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
     with explained(path, "written"):
-        disk.make_folder(path.parent)
-        draft.unlink(missing_ok=True)
-        fd = disk.create(draft)
-        try:
-            disk.write_all(fd, msgspec.json.encode(cursor))
-            disk.sync(fd)
-        finally:
-            disk.close(fd)
-        draft.replace(path)
-        disk.sync_folder(path.parent)
+        Disk().replace(path, msgspec.json.encode(cursor))

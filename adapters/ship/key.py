@@ -26,7 +26,8 @@ def redaction_key(path: Path, *, make: bool = True) -> bytes:
     try:
         found = _read(path)
         if found is None and make:
-            _make(path)
+            # Two exports at once must end with one key, and a crash with none or all of it.
+            Disk().create_once(path, os.urandom(SIZE))
             found = _read(path)
     except OSError as error:
         raise LogError(f"the key {path} cannot be used: {error.strerror}", remedy="Check that path.") from error
@@ -47,24 +48,3 @@ def _read(path: Path) -> bytes | None:
             return file.read(SIZE + 1)
     except FileNotFoundError:
         return None
-
-
-def _make(path: Path) -> None:
-    """Under a name of its own first: two exports at once must end with one key, and a crash with none or all of it."""
-    disk = Disk()
-    disk.make_folder(path.parent)
-    draft = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
-    fd = disk.create(draft)
-    try:
-        try:
-            disk.write_all(fd, os.urandom(SIZE))
-            disk.sync(fd)
-        finally:
-            disk.close(fd)
-        try:
-            path.hardlink_to(draft)
-        except FileExistsError:
-            return
-        disk.sync_folder(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)

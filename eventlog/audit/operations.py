@@ -9,13 +9,12 @@ from typing import Final, NamedTuple
 import msgspec
 
 from eventlog.audit.stream import Stream, writer_of
-from eventlog.history import Ended, Row, rows
+from eventlog.history import ENDS, SETTLES, Ended, Row, rows
 from eventlog.record import Actor, Record, signature
 from statemachine import events as e
 
-ENDS: Final = frozenset(
-    kind.__name__ for kind in (*e.OUTCOMES, *e.FAILURES, e.Adopted, e.Drifted, e.Exited, e.Vanished)
-)
+_ENDING: Final[tuple[type[e.Event], ...]] = (*ENDS, *SETTLES, e.CommandClosed)
+_ENDS: Final = frozenset(kind.__name__ for kind in _ENDING)
 """Types of the events that can end an operation."""
 
 
@@ -113,7 +112,7 @@ class Follower:
 def _noting_ends(records: Iterable[Record], ends: dict[int, _End]) -> Iterator[Record]:
     """The records, unchanged; what an end tells is kept on the way."""
     for record in records:
-        if record.type in ENDS:
+        if record.type in _ENDS:
             event = record.event
             failure = event.failure if isinstance(event, (e.FailedOutcome, e.CommandClosed)) else None
             status = event.receipt.http_status if isinstance(event, e.Outcome) else 0

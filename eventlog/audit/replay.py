@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from eventlog.audit.story import Words, spec, told, why
+from eventlog.audit.story import Words, spec, told
 from eventlog.audit.walk import Step
+from eventlog.history import why
 from statemachine.fold import Workspace
 from statemachine.states import State
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from eventlog.history import why
 from statemachine import events as e
 from statemachine.fold import Workspace
 
@@ -42,11 +43,6 @@ def spec(facts: e.GroupFacts) -> str:
     """What was asked for, in one line."""
     system = "" if facts.os_type == "Linux" else f", {facts.os_type}"
     return f"{facts.image}, {facts.cpu:g} vCPU, {facts.memory_gb:g} GB, {facts.location}{system}"
-
-
-def why(failure: e.Failure) -> str:
-    """A failure in one line, without its numbers."""
-    return f"{failure.code or failure.error}: {failure.message}"
 
 
 def _named(group: e.GroupRef | None) -> str:
