@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from adapters.cli.audit_filters import query_of, range_options
 from adapters.cli.audit_prices import chosen_prices, footnotes, price_options
 from adapters.cli.call import CallError
 from adapters.cli.expired import expired
+from adapters.cli.output import output as written
 from statemachine.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -62,8 +62,10 @@ def report(*, output: Path, price_files: tuple[Path, ...], region: str, keys: tu
     if missing:
         notes = [f"{missing[:1].upper()}{missing[1:]}.", *notes]
     page = render(summary, _seal(reader, keys), Frame(source.name(), now, _version(), notes))
-    _write(output, page)
-    size = len(page.encode()) / 1024
+    data = page.encode()
+    with written(output, *filter(None, [source.path()])) as file:
+        file.write(data)
+    size = len(data) / 1024
     click.echo(f"{output}: {len(summary.lives)} workspaces, {len(summary.failures)} failures, {size:.0f} KiB")
 
 
@@ -91,22 +93,6 @@ def _version() -> str:
         return version("devpod-provider-aci")
     except PackageNotFoundError:
         return "(not installed)"
-
-
-def _write(output: Path, page: str) -> None:
-    """Put the page where it belongs in one step: a reader never finds half of one, and it is nobody else's to read."""
-    draft = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        try:
-            fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(fd, "w", encoding="utf-8") as file:
-                file.write(page)
-            draft.replace(output)
-        finally:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise CallError(f"--output: {output} cannot be written: {error.strerror}") from error
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from adapters.cli.audit_source import from_option
 from adapters.cli.call import CallError
 from adapters.cli.compose import PATIENT, log_path
 from adapters.cli.console import say
+from adapters.cli.output import output as written
 from statemachine.errors import LogDamagedError
 
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ def export(form: str, redact: bool, key_file: Path | None, output: Path | None) 
     found = shipped.snapshot()
     redactor = _redactor(found, key_file) if redact else None
     damage: list[LogDamagedError] = []
-    target = None if output is None or str(output) == "-" else output
-    with writing.output(target, *filter(None, [source.path()])) as file:
+    with written(output, *filter(None, [source.path()])) as file:
         for data in writing.FORMATS[form](shipped.whole(found.lines(), damage), redactor, time.time_ns()):
             file.write(data)
     # What is whole is written first: one damaged writer must not keep the others from being read.

@@ -8,29 +8,20 @@ from pathlib import Path
 import click
 
 from adapters.cli.compose import log_path, own_log
-from statemachine.errors import LogError
+from adapters.cli.output import output as written
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file instead of stdout.")
-def key(output: str | None) -> None:
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of stdout.")
+def key(output: Path | None) -> None:
     """Print the public key that checkpoints are signed with, to give to an auditor; makes a key the first time.
 
     The first line also says what is sealed by now, so whoever keeps it sees later whether that was cut off.
     """
     from eventlog.sealing import public_key
 
-    log = log_path(os.environ)
-    if output is not None and Path(os.path.realpath(output)) == Path(os.path.realpath(log)):
-        raise LogError(f"{output} is the event log itself", remedy="Name another file.")
-    text = public_key(log)
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        Path(output).write_text(text, encoding="ascii")
-    except OSError as error:
-        raise LogError(f"{output} cannot be written: {error.strerror}", remedy="Name another file.") from error
+    with written(output) as file:
+        file.write(public_key(log_path(os.environ)).encode("ascii"))
 
 
 @click.command()

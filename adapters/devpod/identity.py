@@ -20,6 +20,9 @@ TAG_UID: Final = "devpod-uid"
 TAG_NAME: Final = "devpod-name"
 TAG_CREATOR: Final = "devpod-created-by"
 
+NOT_A_SUBJECT: Final = "log"
+"""The event log keeps what it says of itself under this name: a workspace of it would be in no list and no sum."""
+
 _TAG_VALUE: Final = 256
 """Azure's limit, in characters."""
 _NAME: Final = 63
@@ -45,7 +48,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 def target(environ: Mapping[str, str], *, creator: str = "") -> Target:
     """The workspace named by DEVCONTAINER_ID, else the machine named by MACHINE_ID.
 
-    ``creator`` (user@host) goes into a tag. Raises OptionError when neither variable is set.
+    ``creator`` (user@host) goes into a tag. Raises OptionError when neither variable is set,
+    and for a name that no workspace can have.
     """
     for mode, variable, context_variable in _VARIABLES:
         identifier = environ.get(variable, "")
@@ -53,6 +57,12 @@ def target(environ: Mapping[str, str], *, creator: str = "") -> Target:
             context = environ.get(context_variable, "")
             if not (context + identifier).isprintable():
                 raise OptionError(variable, f"{identifier!r} in context {context!r} is no name DevPod gives")
+            if identifier == NOT_A_SUBJECT and context in ("", "default"):
+                raise OptionError(
+                    variable,
+                    f"{identifier!r} is what the event log calls its own events",
+                    remedy="Give the workspace another name.",
+                )
             return _target(mode, identifier, "" if context == "default" else context, environ, creator)
     raise OptionError(
         "DEVCONTAINER_ID",

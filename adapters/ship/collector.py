@@ -73,7 +73,15 @@ def headers(environ: Mapping[str, str]) -> dict[str, Secret]:
         key, equals, value = pair.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", key.strip()):
             raise OptionError(name, "is not a list of name=value", remedy="Separate pairs by commas.")
-        found[key.strip()] = Secret(unquote(value.strip()))
+        text = unquote(value).strip()
+        # The library would refuse it too, and quote it.
+        if not re.fullmatch(r"[\t\x20-\x7e\x80-\xff]*", text):
+            raise OptionError(
+                name,
+                f"the value of {key.strip()} has a character that no header can have",
+                remedy="It is one line of Latin letters, digits and signs.",
+            )
+        found[key.strip()] = Secret(text)
     return found
 
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 
@@ -17,8 +13,6 @@ from adapters.ship.line import Line
 from adapters.ship.otlp_json import logs_data
 from adapters.ship.redact import Redactor
 from adapters.ship.tell import RECORDS, items
-from eventlog.disk import Disk
-from statemachine.errors import LogError
 
 Format = Callable[[Iterable[Line], Redactor | None, int], Iterator[bytes]]
 """Takes lines, who hides people if anybody, and the time in nanoseconds since 1970."""
@@ -67,31 +61,3 @@ def _cloudevent(line: Line, redactor: Redactor | None) -> bytes:
     if redactor is None:
         return _encode(cloudevent(record, line, line.log))
     return _encode(cloudevent(redactor.record(record), line, redactor.log(line.log)))
-
-
-@contextmanager
-def output(path: Path | None, *sources: Path) -> Iterator[BinaryIO]:
-    """Where an export goes: standard output, or a file for its owner only that appears when it is whole.
-
-    Raises LogError when it cannot be written, or is one of the ``sources`` itself.
-    """
-    if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    target = Path(os.path.realpath(path))
-    if any(target == Path(os.path.realpath(source)) for source in sources):
-        raise LogError(f"{path} is the event log itself", remedy="Name another file.")
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    disk = Disk()
-    try:
-        draft.unlink(missing_ok=True)
-        with os.fdopen(disk.create(draft), "wb") as file:
-            yield file
-            file.flush()
-            disk.sync(file.fileno())
-        draft.replace(target)
-    except OSError as error:
-        raise LogError(f"{path} cannot be written: {error.strerror}", remedy="Check that path and its disk.") from error
-    finally:
-        draft.unlink(missing_ok=True)

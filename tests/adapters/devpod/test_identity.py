@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from adapters.devpod import target
 from adapters.devpod.identity import group_name, variables_of
 from adapters.devpod.option import Mode
+from eventlog import LOG_SUBJECT
 from statemachine.errors import OptionError
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -70,6 +71,15 @@ def test_no_workspace(environ: dict[str, str]) -> None:
 def test_no_name(identifier: str) -> None:
     with pytest.raises(OptionError, match="is no name DevPod gives"):
         target({"MACHINE_ID": identifier})
+
+
+@pytest.mark.parametrize("variable", ["MACHINE_ID", "DEVCONTAINER_ID"])
+def test_the_logs_own_name_is_no_workspaces(variable: str) -> None:
+    for context in ("", "default"):
+        with pytest.raises(OptionError, match=f"{variable}: 'log' is what the event log calls its own events"):
+            target({variable: LOG_SUBJECT, "MACHINE_CONTEXT": context, "WORKSPACE_CONTEXT": context})
+    found = target({variable: LOG_SUBJECT, "MACHINE_CONTEXT": "work", "WORKSPACE_CONTEXT": "work"})
+    assert found.subject == "work/log"
 
 
 @given(st.text(), MODES)

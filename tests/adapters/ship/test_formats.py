@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 from google.protobuf import json_format
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 
-from adapters.ship.export import FORMATS, output
+from adapters.ship.export import FORMATS
 from adapters.ship.local import LocalLog
 from adapters.ship.otlp_proto import export_request
 from adapters.ship.tell import RECORDS, items
-from statemachine.errors import LogError
 from tests.adapters.ship.logs import CORRELATION, chained, log_bytes, write
 
 HERE = Path(__file__).parent
@@ -128,26 +126,3 @@ def test_a_log_record_says_who_what_when_and_how_grave(tmp_path: Path) -> None:
 
 def test_the_file_form_has_batches(tmp_path: Path) -> None:
     assert len(exported(tmp_path, "otlp-json", log_bytes(RECORDS + 1)).splitlines()) == 2
-
-
-def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
-    target = tmp_path / "out"
-    target.write_text("old")
-    with pytest.raises(TypeError), output(target) as file:
-        file.writelines([b"new", 7])  # type: ignore[list-item]  # fails when a part is written
-    assert target.read_text() == "old"
-    with output(target) as file:
-        file.write(b"new")
-    assert target.read_text() == "new"
-    assert target.stat().st_mode & 0o777 == 0o600
-    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
-
-
-def test_the_log_is_never_overwritten_by_its_export(tmp_path: Path) -> None:
-    log = write(tmp_path / "log", LOG)
-    (tmp_path / "link").symlink_to(log)
-    with pytest.raises(LogError, match="the event log itself"), output(tmp_path / "link", log):
-        pass
-    with pytest.raises(LogError, match="cannot be written"), output(tmp_path / "no" / "folder"):
-        pass
-    assert log.read_bytes() == LOG
