@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+
+from statemachine.errors import LogError
 
 APPLICATION: Final = "devpod-provider-aci"
 FILE_NAME: Final = "events.jsonl"
@@ -15,14 +18,22 @@ TORN: Final = "torn"
 def default_path(environ: Mapping[str, str]) -> Path:
     """The file ``ACI_EVENT_LOG`` names, else one in the platform's folder for state.
 
-    Never in a DevPod folder: those are deleted with the workspace.
+    Never in a DevPod folder: those are deleted with the workspace. Behind every symbolic link, because of what
+    stands beside the log. Raises LogError for a user without a home.
     """
     named = environ.get(VARIABLE, "").strip()
-    if named:
-        return Path(named).expanduser()
-    from platformdirs import user_state_path
+    try:
+        if named:
+            path = Path(named).expanduser()
+        else:
+            from platformdirs import user_state_path
 
-    return user_state_path(APPLICATION, appauthor=False) / FILE_NAME
+            path = user_state_path(APPLICATION, appauthor=False) / FILE_NAME
+    except RuntimeError as error:
+        raise LogError(
+            f"there is no place for the event log: {error}", remedy=f"Set {VARIABLE} to the path of a file."
+        ) from error
+    return Path(os.path.realpath(path))
 
 
 def torn_path(log: Path, seq: int, moment: str, attempt: int = 0) -> Path:

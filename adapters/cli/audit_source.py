@@ -177,15 +177,18 @@ def of_workspace(workspace: str) -> list[Record]:
 
     from eventlog.audit.stream import writer_of
 
-    whose, slash, subject = workspace.rpartition("/")
-    wants = _chooser(whose) if slash else lambda _writer: True
-    found: dict[str, list[Record]] = {}
+    # A workspace of a DevPod context has a slash in its name as well: CONTEXT/WORKSPACE.
+    ways = {subject: _chooser(whose) for whose, subject in _ways(workspace)}
+    by_way: dict[str, dict[str, list[Record]]] = {}
     others: set[str] = set()
     for record in records():
-        if record.subject == subject and wants(writer_of(record)):
-            found.setdefault(writer_of(record), []).append(record)
+        writer = writer_of(record)
+        if record.subject in ways and ways[record.subject](writer):
+            by_way.setdefault(record.subject, {}).setdefault(writer, []).append(record)
         else:
             others.add(record.subject)
+    subject = next(filter(by_way.__contains__, ways), workspace)
+    found = by_way.get(subject, {})
     if not found:
         meant = get_close_matches(subject, sorted(others), 1)
         raise CallError(
@@ -201,7 +204,16 @@ def of_workspace(workspace: str) -> list[Record]:
     return next(iter(found.values()))
 
 
+def _ways(workspace: str) -> Iterator[tuple[str, str]]:
+    """Whose, and what, a name may mean: a workspace's all of it, then the beginning, at each slash, a writer's."""
+    parts = workspace.split("/")
+    for at in range(len(parts)):
+        yield "/".join(parts[:at]), "/".join(parts[at:])
+
+
 def _chooser(pattern: str) -> Callable[[str], bool]:
+    if not pattern:
+        return lambda _writer: True
     from adapters.ship.reader import chooser
 
     return chooser((pattern,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
+from unicodedata import normalize
 
 COMMON: Final = frozenset(
     {"", "root", "vscode", "node", "codespace", "user", "dev", "nobody", "app", "runner", "localhost", "admin", "home"}
@@ -58,7 +59,7 @@ def pattern(names: Iterable[str]) -> re.Pattern[str] | None:
     """
     anywhere: _Trie = {}
     words: _Trie = {}
-    for name in {name.lower() for name in names}:
+    for name in set().union(*map(_spellings, names)):
         node = words if len(name) < _SHORT or name.isdigit() else anywhere
         for letter in name:
             node = node.setdefault(letter, {})
@@ -69,6 +70,17 @@ def pattern(names: Iterable[str]) -> re.Pattern[str] | None:
     if words:
         parts.append(rf"(?<![^\W_]){_branch(words)}(?![^\W_])")
     return re.compile("|".join(parts), re.IGNORECASE) if parts else None
+
+
+def _spellings(name: str) -> set[str]:
+    """The ways to write a name that a pattern which ignores case does not take for one another.
+
+    Letters with marks are one character or two (file names on macOS), and not every letter has one partner: the lower
+    case of a Turkish capital I with a dot has two characters.
+    """
+    if name.isascii():
+        return {name.lower()}
+    return {normalize(form, text) for form in ("NFC", "NFD") for text in (name, name.lower(), name.upper())}
 
 
 def _branch(trie: _Trie) -> str:

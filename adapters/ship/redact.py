@@ -1,7 +1,8 @@
 """Pseudonyms for people: the same person has the same one everywhere, and only who has the key can tell who it is.
 
 Hashes are replaced too. The log's own are taken over the names as they were, so with them anybody could
-try names until one fits; the same goes for digests of a command or of labels.
+try names until one fits; the same goes for digests of a command or of labels, and for signatures over hashes
+once the signer's public key is known.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final
+from unicodedata import normalize
 
 import msgspec
 
@@ -26,6 +28,9 @@ _LENGTH: Final = 14
 
 UNTOUCHED: Final = frozenset({"specversion", "id", "time", "type", "seq", "schema"})
 """Parts of a record that are never about a person."""
+
+SEALS: Final = frozenset({("data", "key"), ("data", "signature")})
+"""Where a checkpoint or a tombstone says which key signed it, and how."""
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _NULL: Final = "0" * 64
@@ -62,6 +67,8 @@ class Redactor:
     def _walk(self, value: Any, path: tuple[str, ...], *, person: bool) -> Any:
         person = person or path in PEOPLE
         if isinstance(value, str):
+            if path in SEALS:
+                return self._hidden(value)
             return self._person(value) if person else self._text(value)
         if isinstance(value, dict):
             return {
@@ -90,12 +97,17 @@ class Redactor:
         return found[0] if found[0].startswith(PREFIX) else self.pseudonym(found[0])
 
     def _pseudonym(self, name: str) -> str:
-        number = self._keyed(f"name {name.lower()}")
+        number = self._keyed(f"name {normalize('NFC', name.lower())}")
         letters = ""
         for _ in range(_LENGTH):
             number, at = divmod(number, len(_LETTERS))
             letters += _LETTERS[at]
         return PREFIX + letters
+
+    def _hidden(self, text: str) -> str:
+        """Digits in the place of a text, as many as it had characters; the same for the same text."""
+        blocks = (self._digits(f"{at} {text}") for at in range(0, len(text), 64))
+        return "".join(blocks)[: len(text)]
 
     def _digits(self, text: str) -> str:
         """As long as a digest, and in its alphabet, but without the letters: ``ada`` and ``dad`` are hexadecimal."""

@@ -28,6 +28,7 @@ PLACES: Final = 64
 """Places remembered: an append whose sync fails takes its line back, and the log is then followed from before it."""
 
 REMEDY: Final = "`devpod-provider-aci verify` says more; what is told of later events may not be what was written."
+MISSING: Final = "is the first that is there: those before it are gone, and no tombstone says that they expired"
 CUT: Final = "The log was cut, or replaced by another one: begin again."
 
 _decode: Final = msgspec.json.Decoder(Record).decode
@@ -109,13 +110,14 @@ class LogReader:
         for at, data in piece.blocks(start):
             lines = layout.lines_of(data)
             if not self.damage:
-                begins = piece is view.pieces[0] and at == 0 and piece.base > 0
-                kept = isinstance(piece, Kept)
-                leap = leaps(lambda: view)
-                head, good = whole(lines) if kept else chained(lines, head, first=begins, leap=leap)
+                kept, leap = isinstance(piece, Kept), leaps(lambda: view)
+                begins = piece is view.pieces[0] and at == 0 and piece.base > 0 and not kept
+                # Of another's log the file that kept some may not have come along; somebody signed for what expired.
+                cut = begins and not leap(lines[0])
+                head, good = whole(lines) if kept else chained(lines, head, first=begins and not cut, leap=leap)
                 self._whole += good
                 if not head:
-                    self.damage.append(_named(piece, _offset(at, lines, good)))
+                    self.damage.append(_named(piece, _offset(at, lines, good), MISSING if cut else BROKEN))
             for index, line in enumerate(lines):
                 try:
                     record = _decode(line)
@@ -146,6 +148,6 @@ def _offset(at: int, lines: list[bytes], index: int) -> int:
     return at + sum(map(len, lines[:index]))
 
 
-def _named(piece: Piece, offset: int) -> LogDamagedError:
-    error = piece.damaged(offset, BROKEN)
+def _named(piece: Piece, offset: int, what: str) -> LogDamagedError:
+    error = piece.damaged(offset, what)
     return LogDamagedError(error.message, remedy=REMEDY)

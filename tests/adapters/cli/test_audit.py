@@ -103,6 +103,60 @@ def test_another_file(call: Call, tmp_path: Path) -> None:
         assert [one["workspace"] for one in objects(out)] == ["elsewhere"]
 
 
+@pytest.mark.parametrize("number", [1, 4])
+def test_a_beginning_that_was_cut_off_is_named_by_every_verb(call: Call, story: Story, number: int) -> None:
+    lines = story.path.read_bytes().splitlines(keepends=True)
+    story.path.write_bytes(b"".join(lines[number:]))
+    for verb in (
+        ("history",),
+        ("audit",),
+        ("audit", "cost"),
+        ("audit", "who", "ml"),
+        ("audit", "report", "-o", str(story.path.with_name("r.html"))),
+        ("replay", "ml"),
+        ("verify",),
+    ):
+        status, _, err = call(*verb)
+        assert status == 86, verb
+        assert len(err.splitlines()) == 1, verb
+        if verb != ("verify",):
+            assert "those before it are gone, and no tombstone says that they expired" in err
+
+
+def test_a_workspace_of_a_context_has_a_slash_in_its_name(tmp_path: Path, call: Call, story: Story) -> None:
+    story.creates("work/shop").creates("a/b/c")
+    for verb in (("audit", "who"), ("explain",), ("replay",)):
+        for name in ("work/shop", "a/b/c"):
+            status, out, err = call(*verb, name)
+            assert (status, name in out + err) == (0, True), (verb, name)
+    status, out, _ = call("replay", "--diff", "work/shop", "shop", "--json")
+    assert (status, json.loads(out)["left"]) == (0, "work/shop")
+    assert "did you mean work/shop?" in call("explain", "work/shopp")[2]
+
+
+def test_a_link_to_the_log_is_the_log(
+    call: Call, story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
+    link = tmp_path / "elsewhere" / "events.jsonl"
+    link.parent.mkdir()
+    link.symlink_to(story.path)
+    assert call("audit", "seal")[0] == 0
+    by_name = call("audit", "key")[1]
+    monkeypatch.setenv("ACI_EVENT_LOG", str(link))
+    assert call("audit", "key")[1] == by_name
+    assert call("audit", "export", "--redact", "-o", str(tmp_path / "out"))[0] == 0
+    assert [entry.name for entry in link.parent.iterdir()] == ["events.jsonl"]
+
+
+def test_a_user_without_a_home(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACI_EVENT_LOG", "~nosuchuser/events.jsonl")
+    for verb in ("history", "verify", "audit"):
+        status, out, err = call(verb)
+        assert (status, out, len(err.splitlines())) == (85, "", 1)
+        assert "no place for the event log" in err
+
+
 @pytest.mark.parametrize(
     "verb",
     [

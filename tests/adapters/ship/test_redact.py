@@ -7,6 +7,7 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import msgspec
 import pytest
@@ -92,6 +93,28 @@ def test_short_names_and_numbers_are_found_as_words() -> None:
     assert "of 31000" in found
     assert not found.startswith("al")
     assert "AL" not in found
+
+
+@pytest.mark.parametrize("name", ["İnci", "jos\u00e9", "jose\u0301", "Straße", "ΟΔΟΣ", "ŁUKASZ"])
+def test_a_name_is_found_however_its_letters_are_written(name: str) -> None:
+    redactor = Redactor(KEY, [name])
+    ways = {name, name.lower(), name.upper(), normalize("NFC", name), normalize("NFD", name.lower())}
+    for way in ways:
+        found = redactor.record({"actor": {"user": name}, "data": {"text": f"the user {way}on a host"}})
+        assert way not in found["data"]["text"]
+        assert PREFIX in found["data"]["text"]
+    first = redactor.record({"actor": {"user": normalize("NFC", name)}})
+    assert first == redactor.record({"actor": {"user": normalize("NFD", name)}})
+
+
+def test_seals_tell_nothing_to_who_has_the_public_key(tmp_path: Path) -> None:
+    seal = {"count": 1, "head": "cd" * 32, "key": "0123456789abcdef", "signature": "ef" * 64}
+    data = chained([{}, {"subject": "log", "type": "CheckpointSigned", "data": seal}])
+    text = exported(tmp_path, "jsonl", data=data).decode()
+    assert seal["key"] not in text
+    assert "ef" * 16 not in text
+    kept = msgspec.json.decode(text.splitlines()[1])["data"]
+    assert (kept["count"], len(kept["key"]), len(kept["signature"])) == (1, 16, 128)
 
 
 @settings(max_examples=150, deadline=None)
