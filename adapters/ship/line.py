@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 import msgspec
 
-from eventlog import layout
+from eventlog import Record, layout
 from eventlog.codec import UNREADABLE
 from eventlog.expired import Jumps
 from eventlog.tombstone import SegmentsExpired
@@ -49,18 +49,7 @@ class ChainError(Exception):
     """A line does not continue its log; the text is the rest of a sentence that begins with the line."""
 
 
-class _Head(msgspec.Struct, gc=False):
-    """What every record has and an export cannot do without."""
-
-    id: str
-    time: datetime
-    type: str
-    subject: str
-    seq: int
-    source: str
-
-
-_head: Final = msgspec.json.Decoder(_Head).decode
+_decode: Final = msgspec.json.Decoder(Record).decode
 
 
 Later = Callable[[], Iterable[SegmentsExpired]]
@@ -87,20 +76,14 @@ class Chain:
             expired = self._jumps.over(raw, self.seq)
             if expired is None:
                 raise ChainError(self._why(raw))
-            self.seq, self.log = _head(raw).seq - 1, self.log or expired.log[:LOG_ID]
+            self.seq, self.log = _read(raw).seq - 1, self.log or expired.log[:LOG_ID]
             digest = layout.hash_in(raw)
-        try:
-            head = _head(raw)
-            # The parser steps over what it was not asked for, whatever bytes these are.
-            if not raw.isascii():
-                raw.decode()
-        except UNREADABLE as error:
-            raise ChainError(f"is no record of this program: {error}") from error
-        if head.seq != self.seq + 1:
-            raise ChainError(f"has seq {head.seq} where {self.seq + 1} belongs")
-        self.seq, self.head = head.seq, digest
+        record = _read(raw)
+        if record.seq != self.seq + 1:
+            raise ChainError(f"has seq {record.seq} where {self.seq + 1} belongs")
+        self.seq, self.head = record.seq, digest
         self.log = self.log or digest[:LOG_ID]
-        return Line(raw, self.log, head.seq, head.time, digest)
+        return Line(raw, self.log, record.seq, record.time, digest)
 
     def _why(self, raw: bytes) -> str:
         if not layout.is_shaped(raw):
@@ -110,6 +93,20 @@ class Chain:
         if self.seq:
             return "does not follow the line before: a line was removed, added or moved here"
         return "is not the first line of a log: the beginning is missing"
+
+
+def _read(raw: bytes) -> Record:
+    """The record in a line. Raises ChainError for one that no version of this program writes, however good its hash."""
+    try:
+        record = _decode(raw)
+        # The parser steps over what it was not asked for, whatever bytes these are.
+        if not raw.isascii():
+            raw.decode()
+    except UNREADABLE as error:
+        raise ChainError(f"is no record of this program: {error}") from error
+    if record.time.tzinfo is not UTC:
+        raise ChainError("has a time that is not in UTC")
+    return record
 
 
 LOG_ID: Final = 16

@@ -11,6 +11,7 @@ from adapters.ship.merge import Mark, Merged, Writer
 from adapters.ship.store import Readable
 from eventlog import Record
 from eventlog.audit.stream import of_writer
+from eventlog.codec import own_event_of
 from statemachine.errors import LogDamagedError, LogError
 
 _decode = msgspec.json.Decoder(Record).decode
@@ -28,6 +29,8 @@ class ShippedReader:
         self._store = store
         self._wants = wants
         self._marks: dict[str, Mark] = {}
+        self._unreadable: set[str] = set()
+        """Writers whose chain is whole and who say in it what no version of this program says."""
 
     @property
     def logs(self) -> list[tuple[str, int, str]]:
@@ -42,7 +45,18 @@ class ShippedReader:
             raise none_there(self._store)
         try:
             for writer, line in merged.named():
-                yield of_writer(_decode(line.raw), writer)
+                if writer in self._unreadable:
+                    continue
+                record = _decode(line.raw)
+                try:
+                    if record.event is None:
+                        own_event_of(record.type, record.schema, record.data, record.seq)
+                except LogDamagedError as error:
+                    self._unreadable.add(writer)
+                    why = f"{self._store.name}: event {line.seq} of {writer} is not a valid {record.type}"
+                    self.damage.append(LogDamagedError(f"{why}: {error.__cause__}", remedy="Ask its owner."))
+                    continue
+                yield of_writer(record, writer)
         except LogDamagedError as error:
             if str(error) not in map(str, self.damage):
                 self.damage.append(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -16,6 +16,7 @@ from statemachine.events import GroupFacts
 
 DIMENSIONS: Final = ("workspace", "actor", "day", "region", "writer")
 """What costs can be summed by. A day is Azure's: UTC. The same workspace in two writers' logs is two workspaces."""
+_DAY: Final = timedelta(days=1)
 
 
 class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -131,8 +132,9 @@ def _pieces(
     at = max(stretch.since, since) if since else stretch.since
     end = min(stretch.until, until) if until else stretch.until
     while at < end:
-        midnight = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-        behind = min(end, midnight) if daily else end
+        day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        # The last day of all has no midnight behind it.
+        behind = day + _DAY if daily and end - day > _DAY else end
         yield at, behind
         at = behind
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 from typing import Final
 
@@ -125,6 +126,8 @@ class LogReader:
                     if index:
                         self._places.append(_place(piece, _offset(at, lines, index), lines[index - 1]))
                     raise piece.damaged(_offset(at, lines, index), f"is not a record: {error}") from error
+                if record.time.tzinfo is not UTC:
+                    raise piece.damaged(_offset(at, lines, index), "has a time that is not in UTC")
                 yield record
                 self._last = record.seq, record.hash
             self._places.append(_place(piece, at + len(data), lines[-1]))

@@ -12,6 +12,8 @@ import pytest
 from adapters.cli.main import run
 from statemachine.errors import LogDamagedError, LogError
 from tests.adapters.cli.people import copies
+from tests.adapters.ship.logs import chained, write
+from tests.eventlog.audit.story import Story
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -35,6 +37,37 @@ def call(folder: Path, capsys: pytest.CaptureFixture[str]) -> Call:
 
 def objects(out: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
+
+
+HOSTILE = {
+    "a time without a zone": {"time": "2026-03-01T00:00:00"},
+    "a time of another zone": {"time": "0001-01-01T00:00:00+14:00"},
+    "nobody": {"actor": None},
+    "no correlation": {"correlation": None},
+    "half a version": {"schema": 1.5},
+    "no data": {"data": None},
+    "version 0": {"schema": 0},
+    "a process number": {"type": "StopRequested", "data": {"owner": {"host": "x", "pid": 1 << 70, "started": ""}}},
+    "no checkpoint": {"subject": "log", "type": "CheckpointSigned", "data": {"count": "many"}},
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("verb", [("audit",), ("audit", "cost"), ("audit", "who", "ml-ada")])
+def test_a_line_with_a_good_hash_that_is_no_record_is_its_writers_damage(
+    folder: Path, call: Call, verb: tuple[str, ...], change: dict[str, Any]
+) -> None:
+    name = "mallory.eve.0123456789abcdef"
+    write(folder / name / "000001.jsonl", chained([change]))
+    status, out, err = call(*verb)
+    assert (status, len(err.splitlines())) == (86, 1)
+    assert f"event 1 of {name}" in err
+    assert "ada" in out
+
+
+def test_the_last_day_of_all_costs_something(tmp_path: Path) -> None:
+    story = Story(tmp_path / "late.jsonl").at("9999-12-31T20:00").creates("late").wait(hours=1).stops("late")
+    assert run(["audit", "cost", "--from", str(story.path), "--by", "day", "--json"]) == 0
 
 
 def test_everybodys_operations_in_the_order_of_time(call: Call) -> None:
