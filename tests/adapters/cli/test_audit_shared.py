@@ -47,7 +47,6 @@ HOSTILE = {
     "half a version": {"schema": 1.5},
     "no data": {"data": None},
     "version 0": {"schema": 0},
-    "a process number": {"type": "StopRequested", "data": {"owner": {"host": "x", "pid": 1 << 70, "started": ""}}},
     "no checkpoint": {"subject": "log", "type": "CheckpointSigned", "data": {"count": "many"}},
 }
 
