@@ -65,7 +65,7 @@ RULES: Final[dict[State, dict[Command, Rule]]] = {
     },
     State.PROVISIONING: {
         Command.CREATE: _JOIN,
-        Command.START: _WAIT,
+        Command.START: _JOIN,
         Command.STOP: _WAIT,
         Command.DELETE: _ACT,
         Command.OPEN: _no("it is still being created; try again when `status` says Running"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from statemachine import events as e
@@ -20,12 +20,15 @@ from statemachine.errors import (
 )
 from statemachine.fold import Workspace
 from statemachine.machine import advance
-from statemachine.observe import observe
+from statemachine.observe import BUILDERS, observe
 from statemachine.ports import Clock, Journal, Presence, Processes, Recorded, Sighting
 from statemachine.states import State
 
 SETTLING: Final = timedelta(seconds=30)
 """How long Azure may take to show what a process that died had asked of it."""
+
+LOOK_AGAIN: Final = (1.0, 2.0, 4.0)
+"""Pauses before another look where one says what may be old news."""
 
 POLL_SECONDS: Final = 1.0
 CONFLICT_TRIES: Final = 50
@@ -36,6 +39,15 @@ OUTCOME: Final[dict[Command, tuple[type[e.Outcome], type[e.FailedOutcome]]]] = {
     Command.STOP: (e.Stopped, e.StopFailed),
     Command.DELETE: (e.Deleted, e.DeleteFailed),
 }
+
+
+def outcome(state: State, command: Command) -> tuple[type[e.Outcome], type[e.FailedOutcome]]:
+    """How a command's effect ends in a state: a start of what a dead process was creating ends the create."""
+    return OUTCOME[Command.CREATE if state is State.PROVISIONING else command]
+
+
+class TakenOverError(BusyError):
+    """Another call has closed our intent meanwhile: a delete, as a rule, which waits for nobody."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ def tenure(workspace: Workspace, world: World) -> Tenure:
         return Tenure.NONE
     if world.processes.alive(intent.event.owner):
         return Tenure.HELD
-    return Tenure.RECENT if world.clock.now() - intent.time < SETTLING else Tenure.ORPHANED
+    return Tenure.RECENT if _is_recent(intent.time, world) else Tenure.ORPHANED
 
 
 def recall(subject: str, world: World) -> Workspace:
@@ -78,13 +90,16 @@ def recall(subject: str, world: World) -> Workspace:
 
 
 def refresh(subject: str, world: World) -> tuple[Workspace, Sighting]:
-    """The workspace as the log and one look at Azure tell it; a difference is appended, nothing else.
+    """The workspace as the log and a look at Azure tell it; a difference is appended, nothing else.
+
+    Azure's reads lag behind its writes, now and then for a moment only: that a group is gone which the log knows, or
+    is there again that was just deleted, is believed when some looks in a row say so.
 
     Raises AzureError when Azure cannot be asked, LogError when the log cannot be used.
     """
     for _ in range(CONFLICT_TRIES):
         workspace = recall(subject, world)
-        sighting = world.look(workspace)
+        sighting = _look(workspace, world)
         try:
             workspace = _close_abandoned(workspace, world)
             for event in observe(workspace, sighting, tenure(workspace, world)):
@@ -93,6 +108,28 @@ def refresh(subject: str, world: World) -> tuple[Workspace, Sighting]:
             continue
         return workspace, sighting
     raise BusyError(f"workspace {subject} changes faster than it can be read")
+
+
+def _look(workspace: Workspace, world: World) -> Sighting:
+    sighting = world.look(workspace)
+    for pause in LOOK_AGAIN:
+        if not _may_be_old(workspace, sighting, world):
+            break
+        world.clock.sleep(pause)
+        sighting = world.look(workspace)
+    return sighting
+
+
+def _may_be_old(workspace: Workspace, sighting: Sighting, world: World) -> bool:
+    """Whether a look may show how things were before what the log says, or not yet show that."""
+    if sighting.presence is Presence.ABSENT:
+        return bool(observe(workspace, sighting, tenure(workspace, world)))
+    return workspace.state is State.ABSENT and workspace.since is not None and _is_recent(workspace.since, world)
+
+
+def _is_recent(moment: datetime, world: World) -> bool:
+    """Whether Azure may not show yet what was asked of it then; a clock that was set back is no reason to wait for."""
+    return abs(world.clock.now() - moment) < SETTLING
 
 
 def perform(order: Order, subject: str, world: World, *, deadline: float) -> Workspace:
@@ -109,9 +146,7 @@ def perform(order: Order, subject: str, world: World, *, deadline: float) -> Wor
     waiting = False
     while True:
         workspace, sighting = refresh(subject, world)
-        rule = decide(workspace, order.command, tenure(workspace, world))
-        if _appearing(workspace, sighting) and order.command is not Command.CREATE:
-            rule = Rule(Decision.WAIT)
+        rule = _rule(order.command, workspace, sighting, tenure(workspace, world))
         _refuse_if(rule, workspace)
         if rule.decision is Decision.ALREADY:
             world.say(f"workspace {subject} is already {workspace.state}")
@@ -129,6 +164,8 @@ def perform(order: Order, subject: str, world: World, *, deadline: float) -> Wor
             world.say(f"workspace {subject} is {workspace.state}; continuing what an earlier call began")
         else:
             try:
+                if _appearing(workspace, sighting) and order.command is Command.DELETE:
+                    workspace = _adopt_unsettled(workspace, sighting, world)
                 workspace = _record(workspace, order.intent(workspace), world)
             except LogConflictError:
                 continue
@@ -181,7 +218,7 @@ def failure_of(error: Exception) -> e.Failure:
 
 
 def _bracket(order: Order, workspace: Workspace, world: World, *, resume: bool) -> Workspace:
-    done, failed = OUTCOME[order.command]
+    done, failed = outcome(workspace.state, order.command)
     try:
         receipt = order.effect(workspace, resume)
     except DeadlineError:
@@ -202,10 +239,21 @@ def _settle(workspace: Workspace, outcome: e.Event, world: World) -> Workspace:
         except LogConflictError:
             workspace = recall(workspace.subject, world)
         if workspace.intent is None or workspace.intent.seq != ours:
-            raise BusyError(
-                f"workspace {workspace.subject} was taken over by another call meanwhile and is {workspace.state}"
-            )
+            raise _taken_over(workspace)
     raise BusyError(f"workspace {workspace.subject} changes faster than it can be read")
+
+
+def ensure_ours(ours: Workspace, world: World) -> None:
+    """For an effect about to ask Azure for something that would outlast a delete. Raises TakenOverError, LogError."""
+    now = recall(ours.subject, world)
+    if ours.intent is None or now.intent is None or now.intent.seq != ours.intent.seq:
+        raise _taken_over(now)
+
+
+def _taken_over(workspace: Workspace) -> TakenOverError:
+    return TakenOverError(
+        f"workspace {workspace.subject} was taken over by another call meanwhile and is {workspace.state}"
+    )
 
 
 def _refuse_if(rule: Rule, workspace: Workspace) -> None:
@@ -214,6 +262,24 @@ def _refuse_if(rule: Rule, workspace: Workspace) -> None:
             f"workspace {workspace.subject} is {workspace.state}: {rule.why}",
             remedy="If it was changed elsewhere, `devpod status` brings the log up to date.",
         )
+
+
+def _rule(command: Command, workspace: Workspace, sighting: Sighting, held: Tenure) -> Rule:
+    """What to do with a command once Azure was looked at."""
+    if _appearing(workspace, sighting) and command is not Command.CREATE:
+        return Rule(Decision.ACT if command is Command.DELETE else Decision.WAIT)
+    rule = decide(workspace, command, held)
+    if rule.decision is Decision.RESUME and command is Command.START and sighting.presence is Presence.ABSENT:
+        # What was asked for may never have reached Azure: that shows in a while.
+        return Rule(Decision.WAIT)
+    return rule
+
+
+def _adopt_unsettled(workspace: Workspace, sighting: Sighting, world: World) -> Workspace:
+    """A group that Azure is still placing, taken over to be deleted: it may never settle, and it is billed."""
+    for kind in (e.Adopted, e.Evicted):
+        workspace = _record(workspace, BUILDERS[kind](workspace, sighting), world)
+    return workspace
 
 
 def _appearing(workspace: Workspace, sighting: Sighting) -> bool:

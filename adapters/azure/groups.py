@@ -7,7 +7,7 @@ does, so that a verb which is refused beforehand stays fast.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -45,15 +45,18 @@ class AzureGroups:
             return Sighting(presence=Presence.ABSENT, detail="Azure shows no such container group")
         return current.seen.sighting(ref, current.answer.request_id)
 
-    def create(self, order: GroupOrder, *, resume: bool = False) -> Receipt:
+    def create(
+        self, order: GroupOrder, *, resume: bool = False, before_put: Callable[[], None] = lambda: None
+    ) -> Receipt:
         """Create the group, and its resource group if need be, and wait until its container runs.
 
         ``resume`` continues what an earlier process began: a group that is there is waited for, not made anew.
+        ``before_put`` is called before each time the group is asked for, and may raise instead.
         """
         from adapters.azure import lifecycle
 
         with self._open() as session:
-            return lifecycle.create(session, order, resume=resume)
+            return lifecycle.create(session, order, resume=resume, before_put=before_put)
 
     def start(self, ref: GroupRef) -> Receipt:
         """Start the group and wait until its container runs; nothing happens to one that runs."""

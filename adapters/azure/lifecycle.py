@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from adapters.azure import resource_group
@@ -30,7 +31,7 @@ APPEAR: Final = 5.0
 CREATED: Final = 201
 
 
-def create(session: Session, order: GroupOrder, *, resume: bool) -> Receipt:
+def create(session: Session, order: GroupOrder, *, resume: bool, before_put: Callable[[], None]) -> Receipt:
     """PUT the group and wait until its container runs; ``resume`` waits for one that is already there."""
     doing = f"create container group {order.ref.name}"
     request = uuid.uuid4().hex
@@ -38,9 +39,14 @@ def create(session: Session, order: GroupOrder, *, resume: bool) -> Receipt:
     if resume and (current := _appeared(session, order.ref)):
         return _receipt(current.answer, _until_running(session, order, doing))
     made = resource_group.ensure(session, order.ref.resource_group, order.facts.location)
+
+    def ask() -> Answer:
+        before_put()
+        return _put(session, order.ref, content)
+
     put = session.careful(
         doing,
-        lambda: _put(session, order.ref, content),
+        ask,
         lambda: _appeared(session, order.ref, request) is not None,
         secrets=order.secrets(),
         extra=(NEW_GROUP,) if made else (),

@@ -43,6 +43,7 @@ class Session:
     say: Callable[[str], None] = say
     _groups: AzureGroups | None = field(default=None, init=False)
     _identity: str = field(default="", init=False)
+    _said: str = field(default="", init=False)
 
     @property
     def subject(self) -> str:
@@ -92,7 +93,10 @@ class Session:
             # Azure does not tell tag names apart by case, and may give them back in another one.
             tags = {name.lower(): value for name, value in sighting.tags.items()}
             maker = tags.get(TAG_CREATOR, "somebody unnamed")
-            self.say(f"container group {self.group(workspace).name} is there already, made by {maker}")
+            line = f"container group {self.group(workspace).name} is there already, made by {maker}"
+            if line != self._said:
+                self.say(line)
+                self._said = line
         return sighting
 
     def _look_through_holder(self, workspace: Workspace) -> Sighting | None:

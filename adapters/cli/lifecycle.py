@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import click
@@ -13,9 +14,9 @@ from adapters.cli.orders import create_order, simple_order
 from adapters.devpod import machine_plan
 from adapters.devpod.answers import machine_status
 from statemachine.decide import Command
-from statemachine.errors import CapacityError, ImageError, ProviderError, ProvisioningError, QuotaError
+from statemachine.errors import CapacityError, ImageError, ProviderError, QuotaError
 from statemachine.fold import Workspace
-from statemachine.lifecycle import Order, perform, recall, refresh
+from statemachine.lifecycle import Order, TakenOverError, perform, recall, refresh
 from statemachine.observe import apparent
 from statemachine.ports import Presence
 from statemachine.states import State
@@ -35,11 +36,11 @@ def create() -> None:
     current = session()
     current.say(f"creating container group {current.target.group_name} in {current.settings.region}")
     order = create_order(current, with_agent(current, machine_plan(current.settings)))
-    # DevPod forgets a machine whose create failed, and never asks for its end.
-    create_or_clear_up(current, order, (*NEVER_RAN, ProvisioningError))
+    # DevPod forgets a machine whose create failed, whatever for, and never asks for its end.
+    create_or_clear_up(current, order, (Exception,))
 
 
-def create_or_clear_up(current: Session, order: Order, why: tuple[type[ProviderError], ...]) -> None:
+def create_or_clear_up(current: Session, order: Order, why: tuple[type[Exception], ...]) -> None:
     """Carry out a create; a new group that Azure could not bring up for one of these reasons is deleted.
 
     Azure would go on trying, and billing, and DevPod would start it as it is, whatever its user has corrected.
@@ -47,25 +48,47 @@ def create_or_clear_up(current: Session, order: Order, why: tuple[type[ProviderE
     new = recall(current.subject, current.world).state is State.ABSENT
     try:
         carry_out(current, order)
+    except TakenOverError:
+        _clear_up(current, _take_back)
+        raise
     except why as problem:
-        if new and _clear_up(current):
+        if new and _clear_up(current, _give_up) and isinstance(problem, ProviderError):
             from adapters.azure.verdict import GIVE_UP  # its patterns cost every verb milliseconds
 
             problem.hint = problem.hint.removesuffix(GIVE_UP).rstrip()
         raise
 
 
-def _clear_up(current: Session) -> bool:
-    """Delete what there is of a group that failed; whether nothing is left."""
+def _clear_up(current: Session, how: Callable[[Session, Workspace], None]) -> bool:
+    """Delete what there is of a group; whether nothing is left."""
     workspace = recall(current.subject, current.world)
     try:
-        if workspace.state is State.FAILED and current.look(workspace).presence is not Presence.ABSENT:
-            current.say("deleting what there is of it, for Azure would go on trying, and billing")
-            carry_out(current, simple_order(current, Command.DELETE))
+        how(current, workspace)
     except ProviderError as problem:
-        current.say(f"warning: container group {current.target.group_name} may still be there: {problem}")
+        group = current.group(workspace)
+        current.say(
+            f"warning: container group {group.name} in resource group {group.resource_group} may still be there, and"
+            f" billed; see to it that it is deleted: {problem}"
+        )
         return False
     return True
+
+
+def _give_up(current: Session, workspace: Workspace) -> None:
+    """What we asked for, and Azure could not do or did not do in time, is not to come about later."""
+    unfinished = workspace.intent is not None and workspace.intent.event.owner == current.world.processes.me()
+    failed = workspace.state is State.FAILED and current.look(workspace).presence is not Presence.ABSENT
+    if failed or (unfinished and workspace.state is State.PROVISIONING):
+        current.say("deleting what there is of it, for Azure would go on trying, and billing")
+        carry_out(current, simple_order(current, Command.DELETE))
+
+
+def _take_back(current: Session, workspace: Workspace) -> None:
+    """The workspace was deleted while its group was asked for: what Azure heard of after that goes as well."""
+    if workspace.state is State.DELETING:
+        current.groups.delete(current.group(workspace))
+    elif workspace.state is State.ABSENT and current.look(workspace).presence is not Presence.ABSENT:
+        carry_out(current, simple_order(current, Command.DELETE))
 
 
 @click.command()

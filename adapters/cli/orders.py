@@ -12,7 +12,7 @@ from adapters.devpod import RunPlan
 from statemachine import events as e
 from statemachine.decide import Command
 from statemachine.fold import Workspace
-from statemachine.lifecycle import Order
+from statemachine.lifecycle import Order, ensure_ours
 
 if TYPE_CHECKING:
     from adapters.azure import GroupOrder
@@ -34,7 +34,12 @@ def create_order(session: Session, plan: RunPlan, *, labels: str = "") -> Order:
         )
 
     def effect(workspace: Workspace, resume: bool) -> e.Receipt:  # noqa: FBT001  # the port's signature
-        return session.groups.create(replace(wanted(), ref=session.group(workspace)), resume=resume)
+        return session.groups.create(
+            replace(wanted(), ref=session.group(workspace)),
+            resume=resume,
+            # It may have been long on its way: Azure asks for patience, and a delete waits for nobody.
+            before_put=lambda: ensure_ours(workspace, session.world),
+        )
 
     return Order(Command.CREATE, intent, effect)
 

@@ -11,7 +11,7 @@ import pytest
 from statemachine import events as e
 from statemachine.decide import RULES, Command, Decision, Tenure, decide
 from statemachine.fold import HELD, OpenIntent, Workspace, empty
-from statemachine.lifecycle import OUTCOME
+from statemachine.lifecycle import outcome
 from statemachine.states import State
 from statemachine.table import TABLE
 from tests.statemachine.worlds import intent
@@ -56,7 +56,7 @@ def test_every_command_is_decided_and_acting_is_legal(state: State, tenure: Tenu
             assert state in TABLE[INTENT_OF[command]]
         case Decision.RESUME:
             assert tenure in (Tenure.RECENT, Tenure.ORPHANED)
-            done, failed = OUTCOME[command]
+            done, failed = outcome(state, command)
             assert state in TABLE[done]
             assert state in TABLE[failed]
         case Decision.REFUSE:

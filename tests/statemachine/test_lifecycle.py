@@ -230,6 +230,46 @@ def test_what_happened_behind_our_back_is_an_event(presence: Presence, expected:
     assert cloud.journal.names()[2:] == expected
 
 
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_look_that_misses_the_group_for_a_moment_is_not_believed(times: int) -> None:
+    cloud = Cloud()
+    run(cloud, Command.CREATE)
+    cloud.stale = [Presence.ABSENT] * times
+    refresh("demo", cloud.scene)
+    assert cloud.journal.names() == ["CreateRequested", "Created"]
+    cloud.stale = [Presence.ABSENT] * times
+    assert run(cloud, Command.DELETE).state is State.ABSENT
+    assert cloud.journal.names()[2:] == ["DeleteRequested", "Deleted"]
+
+
+@pytest.mark.parametrize("old", [Presence.RUNNING, Presence.PENDING, Presence.STOPPED])
+def test_a_group_just_deleted_that_shows_once_more_is_not_adopted(old: Presence) -> None:
+    cloud = Cloud()
+    run(cloud, Command.CREATE)
+    run(cloud, Command.DELETE)
+    cloud.stale = [old, old]
+    assert refresh("demo", cloud.scene)[1].presence is Presence.ABSENT
+    cloud.stale = [Presence.ABSENT, old]
+    assert run(cloud, Command.CREATE).state is State.RUNNING
+    assert cloud.journal.names()[4:] == ["CreateRequested", "Created"]
+
+
+def test_a_group_somebody_made_where_one_was_deleted_is_adopted() -> None:
+    cloud = Cloud()
+    run(cloud, Command.CREATE)
+    run(cloud, Command.DELETE)
+    cloud.presence, before = Presence.RUNNING, cloud.looks
+    assert refresh("demo", cloud.scene)[0].state is State.RUNNING
+    assert cloud.looks - before == 4
+
+
+def test_a_clock_that_was_set_back_leaves_no_intent_open_for_long() -> None:
+    cloud = Cloud()
+    crashed(cloud, Command.CREATE)
+    cloud.clock.time -= timedelta(days=1)
+    assert refresh("demo", cloud.scene)[0].state is State.ABSENT
+
+
 def test_a_group_this_log_does_not_know_is_adopted() -> None:
     cloud = Cloud(presence=Presence.RUNNING)
     workspace, _ = refresh("demo", cloud.scene)
@@ -237,15 +277,40 @@ def test_a_group_this_log_does_not_know_is_adopted() -> None:
     assert run(cloud, Command.DELETE).state is State.ABSENT
 
 
-def test_deleting_waits_for_an_unknown_group_to_settle() -> None:
+def test_deleting_an_unknown_group_does_not_wait_for_it_to_settle() -> None:
     cloud = Cloud(presence=Presence.PENDING)
-
-    def settles() -> None:
-        cloud.presence = Presence.RUNNING
-
-    cloud.clock.on_sleep.append(settles)
     assert run(cloud, Command.DELETE).state is State.ABSENT
-    assert cloud.journal.names() == ["Adopted", "DeleteRequested", "Deleted"]
+    assert cloud.journal.names() == ["Adopted", "Evicted", "DeleteRequested", "Deleted"]
+
+
+def test_starting_what_a_dead_process_was_creating_ends_the_create() -> None:
+    cloud = Cloud()
+    crashed(cloud, Command.CREATE)
+    cloud.presence = Presence.PENDING
+    assert run(cloud, Command.START).state is State.RUNNING
+    assert cloud.journal.names() == ["CreateRequested", "Created"]
+
+
+def test_why_what_a_dead_process_was_creating_cannot_be_is_told_at_once() -> None:
+    cloud = Cloud()
+    crashed(cloud, Command.CREATE)
+    cloud.presence = Presence.PENDING
+
+    def fails(_workspace: Workspace, _resume: bool) -> e.Receipt:
+        raise AccessDeniedError("no such image")
+
+    start = Order(Command.START, lambda _workspace: intent(e.StartRequested), fails)
+    with pytest.raises(AccessDeniedError):
+        perform(start, "demo", cloud.scene, deadline=60)
+    assert cloud.journal.names() == ["CreateRequested", "CreateFailed"]
+
+
+def test_starting_what_never_reached_azure_waits_until_that_is_sure() -> None:
+    cloud = Cloud()
+    crashed(cloud, Command.CREATE)
+    with pytest.raises(RefusedError, match="does not exist"):
+        run(cloud, Command.START)
+    assert cloud.journal.names() == ["CreateRequested", "CreateFailed", "Vanished"]
 
 
 @pytest.mark.parametrize("command", [Command.START, Command.STOP])

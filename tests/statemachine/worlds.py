@@ -84,6 +84,8 @@ class Cloud:
 
     presence: Presence = Presence.ABSENT
     looks: int = 0
+    stale: list[Presence] = field(default_factory=list)
+    """What the next looks show, before they show what is."""
     scene: World = field(init=False)
     journal: MemoryJournal = field(init=False)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -96,9 +98,10 @@ class Cloud:
 
     def look(self, _workspace: Workspace) -> Sighting:
         self.looks += 1
-        if self.presence is Presence.ABSENT:
-            return Sighting(presence=self.presence)
-        return Sighting(presence=self.presence, group=REF, facts=FACTS, detail="seen", request_id="look-1")
+        shown = self.stale.pop(0) if self.stale else self.presence
+        if shown is Presence.ABSENT:
+            return Sighting(presence=shown)
+        return Sighting(presence=shown, group=REF, facts=FACTS, detail="seen", request_id="look-1")
 
 
 def seeing(presence: Presence) -> Sighting:
