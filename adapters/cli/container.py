@@ -15,10 +15,12 @@ from adapters.devpod import labels_of, parse_run_options, plan
 from adapters.devpod.answers import container_details
 from adapters.devpod.answers import target_architecture as architecture
 from eventlog import blobs
+from statemachine.decide import Tenure
 from statemachine.fold import Workspace
-from statemachine.lifecycle import recall, refresh
+from statemachine.lifecycle import POLL_SECONDS, recall, refresh, tenure
 from statemachine.observe import apparent
-from statemachine.ports import Sighting
+from statemachine.ports import Presence, Sighting
+from statemachine.states import State
 
 LABELS = "labels"
 
@@ -42,6 +44,10 @@ def find() -> None:
     """Print the dev container as JSON; nothing at all when there is none."""
     current = session(patience=BRISK)
     workspace, sighting = refresh(current.subject, current.world)
+    while _may_never_come(current, workspace, sighting):
+        # DevPod starts what is found and never asks again: it is to be found only where there is something to start.
+        current.world.clock.sleep(POLL_SECONDS)
+        workspace, sighting = refresh(current.subject, current.world)
     created = sighting.created or (workspace.created.isoformat() if workspace.created else "")
     answer = container_details(
         apparent(workspace.state, sighting.presence),
@@ -51,6 +57,12 @@ def find() -> None:
         started=sighting.started or created,
     )
     click.echo(answer, nl=False)
+
+
+def _may_never_come(current: Session, workspace: Workspace, sighting: Sighting) -> bool:
+    """Whether a process died that had, or had not yet, asked Azure for the group; a look tells in half a minute."""
+    asked = workspace.state is State.PROVISIONING and sighting.presence is Presence.ABSENT
+    return asked and tenure(workspace, current.world) is not Tenure.HELD
 
 
 def _labels(current: Session, workspace: Workspace, sighting: Sighting) -> bytes:

@@ -1,0 +1,105 @@
+"""No group is left behind that nobody asks for any more, and that is billed all the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from emulator.testing import Running
+from tests.e2e.provider import Provider, eventually
+from tests.e2e.test_crash import PUT, in_flight, puts
+from tests.e2e.test_devcontainer_mode import OPTIONS
+
+GET = "ContainerGroups_Get"
+RUN = {"DEVCONTAINER_RUN_OPTIONS": json.dumps(OPTIONS)}
+
+
+def seen_by_others(one: Provider) -> str:
+    """What somebody sees who has another log, and so nothing but Azure's word."""
+    home = Path(mkdtemp(prefix="dpaci-"))
+    try:
+        return Provider(home, one.azure, one.extra).ok("status").decode().strip()
+    finally:
+        rmtree(home)
+
+
+def test_a_machine_that_took_too_long_is_deleted_for_devpod_forgets_it(machine: Provider, azure: Running) -> None:
+    azure.control.change("timings", provision=9.0)
+    try:
+        answer = machine.call("create", ACI_OPERATION_TIMEOUT="8s")
+    finally:
+        azure.control.change("timings", provision=0.3)
+    assert answer.returncode == 80
+    assert b"deleting what there is of it" in answer.stderr
+    assert seen_by_others(machine) == "NotFound"
+    assert machine.event_types() == ["CreateRequested", "DeleteRequested", "Deleted"]
+
+
+def test_a_machine_whose_create_lost_sight_of_it_is_deleted(machine: Provider, azure: Running) -> None:
+    azure.control.set_fault(GET, skip=1, status=403, code="AuthorizationFailed", message="no action 'x/read'")
+    answer = machine.call("create")
+    assert answer.returncode == 72
+    assert b"deleting what there is of it" in answer.stderr
+    assert seen_by_others(machine) == "NotFound"
+
+
+def test_a_create_that_a_delete_overtook_asks_for_nothing_any_more(machine: Provider, azure: Running) -> None:
+    before = puts(azure)
+    azure.control.set_fault(PUT, status=429, code="TooManyRequests", message="later", headers={"Retry-After": "6"})
+    with in_flight(machine, "create") as call:
+        assert eventually(lambda: puts(azure) == before + 1)
+        machine.ok("delete")
+        _, errors = call.communicate()
+    assert call.returncode == 68
+    assert b"was taken over by another call meanwhile and is absent" in errors
+    assert puts(azure) == before + 1
+    assert machine.event_types() == ["CreateRequested", "DeleteRequested", "Deleted"]
+
+
+def test_a_look_that_misses_the_group_for_a_moment_lets_nothing_go(machine: Provider, azure: Running) -> None:
+    machine.ok("create")
+    gone = {"status": 404, "code": "ResourceNotFound", "message": "was not found"}
+    azure.control.set_fault(GET, count=2, **gone)
+    assert machine.status() == "Running"
+    azure.control.set_fault(GET, count=1, **gone)
+    machine.ok("delete")
+    assert seen_by_others(machine) == "NotFound"
+    assert machine.event_types() == ["CreateRequested", "Created", "DeleteRequested", "Deleted"]
+
+
+def test_an_unknown_group_that_never_settles_can_be_deleted(machine: Provider, azure: Running) -> None:
+    azure.control.change("timings", provision=6.0)
+    try:
+        with in_flight(machine, "create"):
+            assert eventually(lambda: seen_by_others(machine) == "Busy")
+        machine.log.unlink()
+        machine.ok("delete")
+    finally:
+        azure.control.change("timings", provision=0.3)
+    assert machine.event_types() == ["Adopted", "Evicted", "DeleteRequested", "Deleted"]
+
+
+def test_the_start_that_follows_a_killed_run_ends_what_that_began(devcontainer: Provider, azure: Running) -> None:
+    azure.control.change("timings", provision=3.0)
+    before = puts(azure)
+    try:
+        with in_flight(devcontainer.with_env(**RUN), "run"):
+            assert eventually(lambda: puts(azure) == before + 1)
+        assert b"created" in devcontainer.ok("find")
+        devcontainer.ok("start")
+    finally:
+        azure.control.change("timings", provision=0.3)
+    assert devcontainer.event_types() == ["CreateRequested", "Created"]
+
+
+def test_a_run_killed_before_azure_heard_of_it_is_not_found(devcontainer: Provider, azure: Running) -> None:
+    azure.control.set_fault(PUT, drop="hang")
+    before = puts(azure)
+    with in_flight(devcontainer.with_env(**RUN), "run"):
+        assert eventually(lambda: puts(azure) == before + 1)
+    azure.control.clear()
+    assert devcontainer.ok("find") == b""
+    assert devcontainer.event_types() == ["CreateRequested", "CreateFailed", "Vanished"]
+    devcontainer.ok("run", **RUN)
