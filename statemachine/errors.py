@@ -126,6 +126,8 @@ class AzureError(ProviderError):
         self.azure_message = azure_message
         self.attempts = 1
         """How often the request was sent before this was raised."""
+        self.retry_after: float | None = None
+        """Seconds that Azure asks to wait."""
 
     def __str__(self) -> str:
         facts = [

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NoReturn, final
 
 MASK: Final = "********"
+SHORT: Final = 8
+"""Characters from which on a text is hardly a part of another by chance."""
 
 
 @final
@@ -49,9 +52,13 @@ class Secret:
 def scrub(text: str, *secrets: Secret) -> str:
     """``text`` with every occurrence of the given secrets masked.
 
-    For texts we did not write ourselves, such as an error body that may quote what it was sent.
+    For texts we did not write ourselves, such as an error body that may quote what it was sent. A short secret is
+    masked as a word of its own only: a variable may be ``e`` or ``on``, and the text must stay readable.
     """
     for secret in secrets:
-        if secret:
-            text = text.replace(secret.reveal(), MASK)
+        value = secret.reveal()
+        if len(value) >= SHORT:
+            text = text.replace(value, MASK)
+        elif len(value) > 1:
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", MASK, text)
     return text

@@ -33,7 +33,7 @@ def open_exec(session: Session, ref: GroupRef) -> tuple[str, Secret]:
         answer = session.call(
             f"open an exec session in {ref.name}",
             lambda: session.ask(
-                lambda: session.groups.containers.execute_command(
+                lambda: session.groups_of(ref).containers.execute_command(
                     ref.resource_group, ref.name, ref.container, request, cls=keep
                 )
             ),
@@ -58,7 +58,7 @@ def logs(session: Session, ref: GroupRef, *, tail: int | None = None, timestamps
     """
     answer = session.call(
         f"read the logs of {ref.name}",
-        lambda: session.groups.containers.list_logs(
+        lambda: session.groups_of(ref).containers.list_logs(
             ref.resource_group, ref.name, ref.container, tail=tail, timestamps=timestamps or None, cls=keep
         ),
     )

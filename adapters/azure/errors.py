@@ -103,7 +103,7 @@ def error_for(fault: Fault, doing: str, host: str, secrets: tuple[Secret, ...] =
     said = bounded(scrub(fault.message, *secrets), MESSAGE_LIMIT)
     code = fault.meaning
     row = _row(code, fault.status)
-    if code == "ContainerGroupStopped":
+    if code.lower() == "containergroupstopped":
         return RefusedError(f"Azure did not {doing}: the container group is stopped ({code})", remedy=START)
     kind = row.error if row else STATUSES.get(fault.status, UnavailableError if fault.status >= 500 else AzureError)
     remedy = row.remedy if row else None
@@ -114,7 +114,7 @@ def error_for(fault: Fault, doing: str, host: str, secrets: tuple[Secret, ...] =
         remedy = f"Ask for a role with {action[1]}" + (f" on {scope[1]}." if scope else ".")
     if kind is ThrottledError and fault.retry_after:
         remedy = f"Azure asks to wait {fault.retry_after:.0f} s; then try again."
-    return kind(
+    error = kind(
         text,
         code=fault.code or code,
         http_status=fault.status,
@@ -122,6 +122,8 @@ def error_for(fault: Fault, doing: str, host: str, secrets: tuple[Secret, ...] =
         azure_message=said,
         remedy=remedy,
     )
+    error.retry_after = fault.retry_after
+    return error
 
 
 def failed_later(fault: Fault, doing: str) -> AzureError:

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from adapters.azure import resource_group
 from adapters.azure.order import REQUEST_TAG, GroupOrder, body
-from adapters.azure.retry import NEW_GROUP
+from adapters.azure.retry import CONFLICT, NEW_GROUP
 from adapters.azure.session import Answer, Session, keep
 from adapters.azure.wait import (
     Look,
@@ -21,14 +21,15 @@ from adapters.azure.wait import (
     until_stopped,
     wait,
 )
-from statemachine.errors import GroupMissingError
+from statemachine.errors import GroupMissingError, RefusedError
 from statemachine.events import GroupRef, Receipt
 from statemachine.ports import Presence
 
 APPEAR: Final = 5.0
 """Seconds a group may stay invisible after a PUT that may have been accepted, before the PUT is sent again."""
 
-CREATED: Final = 201
+NEW: Final = frozenset({201, 202})
+"""Statuses of a PUT that made a group; 200 is for one that was there."""
 
 
 def create(session: Session, order: GroupOrder, *, resume: bool, before_put: Callable[[], None]) -> Receipt:
@@ -74,6 +75,7 @@ def start(session: Session, ref: GroupRef) -> Receipt:
         doing,
         lambda: _post_start(session, ref),
         lambda: look(session, ref).presence not in (Presence.STOPPED, Presence.FAILED),
+        extra=(CONFLICT,),
     )
     judge = until_running(session, ref, doing, before=current.seen)
     return _receipt(posted, wait(session, ref, doing, judge, accepted=posted))
@@ -82,7 +84,11 @@ def start(session: Session, ref: GroupRef) -> Receipt:
 def stop(session: Session, ref: GroupRef) -> Receipt:
     """Stop the group; one that does not run is fine."""
     doing = f"stop container group {ref.name}"
-    answer = session.call(doing, lambda: _post_stop(session, ref))
+    try:
+        answer = session.call(doing, lambda: _post_stop(session, ref), extra=(CONFLICT,))
+    except RefusedError:
+        # That it is stopped is no reason to refuse a stop; a look tells whether it is.
+        return _receipt(None, wait(session, ref, doing, until_stopped(session)))
     return _receipt(answer, wait(session, ref, doing, until_stopped(session), accepted=answer))
 
 
@@ -91,7 +97,7 @@ def delete(session: Session, ref: GroupRef) -> Receipt:
     doing = f"delete container group {ref.name}"
 
     try:
-        answer = session.call(doing, lambda: _delete(session, ref))
+        answer = session.call(doing, lambda: _delete(session, ref), extra=(CONFLICT,))
     except GroupMissingError as error:
         return Receipt(http_status=error.http_status, request_id=error.request_id)
     wait(session, ref, doing, until_absent, accepted=answer)
@@ -102,29 +108,33 @@ def _put(session: Session, ref: GroupRef, content: bytes) -> Answer:
     # The SDK takes bytes as they are (its stub says IO, its code says bytes too): the body is built and
     # tested against the published schema in order.py, without importing 60 ms of models.
     def put() -> object:
-        return session.groups.container_groups.begin_create_or_update(
-            ref.resource_group, ref.name, cast("Any", content), polling=False, cls=keep
-        ).result()
+        return (
+            session.groups_of(ref)
+            .container_groups.begin_create_or_update(
+                ref.resource_group, ref.name, cast("Any", content), polling=False, cls=keep
+            )
+            .result()
+        )
 
     return session.ask(put, content=False)
 
 
 def _post_start(session: Session, ref: GroupRef) -> Answer:
     def post() -> object:
-        groups = session.groups.container_groups
+        groups = session.groups_of(ref).container_groups
         return groups.begin_start(ref.resource_group, ref.name, polling=False, cls=keep).result()
 
     return session.ask(post, content=False)
 
 
 def _post_stop(session: Session, ref: GroupRef) -> Answer:
-    groups = session.groups.container_groups
+    groups = session.groups_of(ref).container_groups
     return session.ask(lambda: groups.stop(ref.resource_group, ref.name, cls=keep), content=False)
 
 
 def _delete(session: Session, ref: GroupRef) -> Answer:
     def remove() -> object:
-        groups = session.groups.container_groups
+        groups = session.groups_of(ref).container_groups
         return groups.begin_delete(ref.resource_group, ref.name, polling=False, cls=keep).result()
 
     return session.ask(remove, content=False)
@@ -148,7 +158,7 @@ def _appeared(session: Session, ref: GroupRef, request: str = "") -> Look | None
 def _until_running(
     session: Session, order: GroupOrder, doing: str, put: Answer | None = None, request: str = ""
 ) -> Look:
-    new = put is not None and put.status == CREATED
+    new = put is not None and put.status in NEW
     judge = until_running(session, order.ref, doing, request=request, new=new, secrets=order.secrets())
     return wait(session, order.ref, doing, judge, accepted=put)
 

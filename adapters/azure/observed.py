@@ -212,7 +212,8 @@ def _list(value: object) -> list[Any]:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    # JSON can escape half a character, which no encoder takes.
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _whole(value: object) -> int | None:

@@ -18,11 +18,12 @@ ANY: Final = None
 
 SUCCEEDED: Final = frozenset({"succeeded"})
 SILENT: Final = frozenset({"succeeded", ""})
+SETTLED: Final = SILENT | {"stopped"}
 """Without the word, the states themselves must tell."""
-BROKEN: Final = frozenset({"failed", "canceled"})
+BROKEN: Final = frozenset({"failed", "canceled", "cancelled"})
 UNWELL: Final = frozenset({"unhealthy"})
 AILING: Final = UNWELL | {"repairing"}
-STOPPED: Final = frozenset({"stopped"})
+STOPPED: Final = frozenset({"stopped", "terminated"})
 ENDED: Final = frozenset({"succeeded", "failed"})
 RUNNING: Final = frozenset({"running"})
 MISSING: Final = frozenset({""})
@@ -41,14 +42,15 @@ class Row(NamedTuple):
 
 TABLE: Final = (
     Row(BROKEN, STOPPED, STILL, Presence.STOPPED, "failed to provision and was then stopped: it costs nothing more"),
+    Row(AILING | SETTLED, STOPPED, RUNNING, Presence.PENDING, "the group stops, and its process lives yet"),
     Row(BROKEN, ANY, ANY, Presence.FAILED, "provisioning failed; the platform may go on trying, and billing"),
     Row(SILENT, RUNNING, RUNNING, Presence.RUNNING, "deployed, and the process lives"),
     Row(SUCCEEDED, MISSING, RUNNING, Presence.RUNNING, "some answers leave the group's state out"),
     Row(SUCCEEDED, RUNNING, MISSING, Presence.RUNNING, "or the container's: the group's own word is enough"),
     Row(SUCCEEDED, MISSING, MISSING, Presence.RUNNING, "or both: deployed, and nothing says that it ended"),
     Row(UNWELL, RUNNING, RUNNING | MISSING, Presence.RUNNING, "a word that may stay for hours while it runs"),
-    Row(AILING, STOPPED, STILL, Presence.STOPPED, "whatever ails it: it was stopped, and nothing of it runs"),
-    Row(SILENT, STOPPED, STILL, Presence.STOPPED, "stopped; the container says Terminated (2024) or nothing (2023)"),
+    Row(AILING, STOPPED, ANY, Presence.STOPPED, "whatever ails it: it was stopped, and nothing of it runs"),
+    Row(SETTLED, STOPPED, ANY, Presence.STOPPED, "stopped; the container says Terminated (2024), nothing (2023), …"),
     Row(SILENT, ENDED, STILL, Presence.STOPPED, "the process ended by itself; stop leaves this state as it is"),
     Row(SUCCEEDED, MISSING, frozenset({"terminated"}), Presence.STOPPED, "ended; nothing says it will restart"),
     Row(SUCCEEDED, ANY, ANY, Presence.PENDING, "pulling, waiting, restarting, or a word we do not know: ask again"),

@@ -72,6 +72,9 @@ RULES: Final = (
     Rule(name="not reached", kind=Kind.UNREACHED, first=0.5, ceiling=4, times=4),
 )
 
+CONFLICT: Final = Rule(name="conflict", status=409, code="Conflict", first=2, ceiling=10)
+"""Where something else under way is all that the conflict can be with: of start, stop and delete."""
+
 NEW_GROUP: Final = Rule(
     name="resource group not visible yet", status=404, code="ResourceGroupNotFound", first=1, ceiling=3, times=6
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
@@ -40,10 +40,16 @@ USER_AGENT: Final = "devpod-provider-aci"
 OPERATION: Final = ("azure-asyncoperation", "location")
 """Headers that name a running operation. Every recording has the first; the specification says the second."""
 
-UNREADABLE: Final = (DeserializationError, HttpResponseError)
+UNREADABLE: Final = (DeserializationError, HttpResponseError, json.JSONDecodeError)
 """With a status of success: no JSON, or not the JSON that was asked for."""
 
 PORTAL: Final = "Is a proxy or a captive portal in between? Open a web page in a browser, then try again."
+
+OPERATION_SECONDS: Final = 2.0
+"""For one look at an operation: it only adds the reason of a failure."""
+
+NO_VERDICT: Final = frozenset({401, 403, 404, 408, 409, 429})
+"""Refusals that say something about the asking, and nothing about the operation."""
 
 AMBIGUOUS: Final = frozenset({500, 502, 503, 504})
 """A gateway may answer these after the service behind it has accepted the request."""
@@ -106,11 +112,18 @@ class Session:
 
     @cached_property
     def groups(self) -> ContainerInstanceManagementClient:
-        """Container groups, containers and locations."""
+        """Container groups, containers and locations of the subscription that the settings name."""
+        return self._groups_in(self.settings.subscription)
+
+    def groups_of(self, ref: GroupRef) -> ContainerInstanceManagementClient:
+        """The same of the subscription that a group is in: the settings may have changed since it was made."""
+        return self.groups if ref.subscription == self.settings.subscription else self._groups_in(ref.subscription)
+
+    def _groups_in(self, subscription: str) -> ContainerInstanceManagementClient:
         from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 
         return ContainerInstanceManagementClient(
-            credential=self.credential, subscription_id=self.settings.subscription, **self._options()
+            credential=self.credential, subscription_id=subscription, **self._options()
         )
 
     @cached_property
@@ -221,23 +234,32 @@ class Session:
         try:
             return self.call(
                 f"read container group {ref.name}",
-                lambda: self.ask(lambda: self.groups.container_groups.get(ref.resource_group, ref.name, cls=keep)),
+                lambda: self.ask(
+                    lambda: self.groups_of(ref).container_groups.get(ref.resource_group, ref.name, cls=keep)
+                ),
             )
         except GroupMissingError:
             return None
 
     def operation(self, url: str) -> Answer | None:
-        """One GET of a running operation; None where it cannot be asked: the group itself tells as well."""
+        """One GET of a running operation; None where it cannot be asked at once: the group itself tells as well.
+
+        A refusal that stands is how an operation fails whose address has no status of its own (``Location``).
+        """
         if urlsplit(url).hostname != self.host or not url.startswith("https://"):
             return None  # our token goes to Resource Manager and to nobody else
 
         def get() -> Answer:
             response = self._bare.send_request(HttpRequest("GET", url))
+            answer = answer_of(response)
+            if 400 <= answer.status < 500 and answer.status not in NO_VERDICT and isinstance(answer.body, dict):
+                return replace(answer, body={**answer.body, "status": "Failed"})
             response.raise_for_status()
-            return answer_of(response)
+            return answer
 
         try:
-            return self.call("follow the operation", get)
+            with within(OPERATION_SECONDS):
+                return self.call("follow the operation", get)
         except ProviderError:
             return None
 

@@ -33,6 +33,8 @@ from statemachine.events import GroupRef
 from statemachine.ports import Presence
 from statemachine.secret import Secret, scrub
 
+NAMED_MOST: Final = 60.0
+"""Seconds between two looks, whatever longer time Azure names: somebody waits."""
 GROWTH: Final = 1.3
 OPERATION_EVERY: Final = 3
 """Looks at the group between two at the operation."""
@@ -79,13 +81,22 @@ def _wait(session: Session, ref: GroupRef, doing: str, judge: Judge, accepted: A
     asked = accepted.retry_after if accepted else None
     rounds = 0
     while True:
-        current = _look_on(session, ref, doing)
+        try:
+            current = _look_on(session, ref, doing)
+        except ThrottledError as error:
+            # Less than nothing is known of how it goes on: the group may well be there by the time one may look again.
+            pause = error.retry_after or settings.poll_ceiling
+            if pause >= left():
+                raise _lost_sight(error, doing) from error
+            time.sleep(pause)
+            continue
         if judge(current, time.monotonic() - begun):
             return current
         rounds += 1
         if accepted and accepted.operation and rounds % OPERATION_EVERY == 0:
             raise_if_failed(session.operation(accepted.operation), doing)
-        pause = asked or (current.answer.retry_after if current.answer else None) or interval
+        named = asked or (current.answer.retry_after if current.answer else None)
+        pause = min(named, NAMED_MOST) if named else interval
         asked = None
         if pause >= left():
             state = current.seen.detail if current.seen else "Azure does not show the group"
@@ -98,14 +109,18 @@ def _look_on(session: Session, ref: GroupRef, doing: str) -> Look:
     """A look in the middle of an operation: no answer now says nothing about how the operation ends."""
     try:
         return look(session, ref)
-    except (UnavailableError, ThrottledError) as error:
-        raise DeadlineError(
-            f"lost sight of Azure while waiting to {doing}: {error.message}",
-            code=error.code,
-            http_status=error.http_status,
-            request_id=error.request_id,
-            azure_message=error.azure_message,
-        ) from error
+    except UnavailableError as error:
+        raise _lost_sight(error, doing) from error
+
+
+def _lost_sight(error: AzureError, doing: str) -> DeadlineError:
+    return DeadlineError(
+        f"lost sight of Azure while waiting to {doing}: {error.message}",
+        code=error.code,
+        http_status=error.http_status,
+        request_id=error.request_id,
+        azure_message=error.azure_message,
+    )
 
 
 def until_running(

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 PATIENT: Final = 120.0
 """Seconds a request is repeated while it fails for reasons that may pass."""
-BRISK: Final = 20.0
-"""The same for a poll: DevPod asks again, and a person without a network should not wait for minutes."""
+BRISK: Final = 60.0
+"""The same for a poll: DevPod does not ask again after a failure, and Azure may name half a minute to wait for."""
 
 
 @dataclass
@@ -78,8 +78,9 @@ class Session:
         return Actor(user=user(), host=host(), azure=self._groups.identity() if self._groups else self._identity)
 
     def group(self, workspace: Workspace) -> GroupRef:
-        """The group this workspace has; options that changed since do not lose sight of it."""
-        return workspace.group or GroupRef(
+        """The group this workspace has, whatever options changed since; else the one it would get."""
+        known = workspace.group if workspace.state is not State.ABSENT else None
+        return known or GroupRef(
             subscription=self.settings.subscription,
             resource_group=self.settings.resource_group,
             name=self.target.group_name,

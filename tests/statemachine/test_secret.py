@@ -37,3 +37,10 @@ def test_equality_and_truth() -> None:
 
 def test_scrub_masks_every_occurrence() -> None:
     assert scrub("pw=abc; again abc", Secret("abc"), Secret("")) == f"pw={MASK}; again {MASK}"
+    assert scrub("xlong-enoughx", Secret("long-enough")) == f"x{MASK}x"
+
+
+def test_scrub_leaves_a_text_readable_whatever_the_variables_are() -> None:
+    text = "The image 'nowhere/image:1' in container group 'g' is not accessible; it is true."
+    assert scrub(text, Secret("e"), Secret("1"), Secret("on"), Secret("is no")) == text
+    assert scrub(text, Secret("true")) == text.replace("true", MASK)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from adapters.azure import GroupOrder, Level
 from statemachine.errors import (
     AuthenticationError,
@@ -57,3 +59,13 @@ def test_check_with_credentials_that_do_not_work(line, clean) -> None:
     findings = line(client_secret=Secret("wrong")).groups.check("dev", "westeurope")
     assert [(finding.subject, finding.level) for finding in findings] == [("credentials", Level.PROBLEM)]
     assert isinstance(findings[0].error, AuthenticationError)
+
+
+@pytest.mark.parametrize("body", ['{"value":null}', "{}", '{"value":[null]}', ""])
+@pytest.mark.parametrize("operation", ["Location_ListCapabilities", "Location_ListUsage", "Providers_Get"])
+def test_answers_with_holes_are_notes(line, clean, operation: str, body: str) -> None:
+    one = line()
+    one.control.set_fault(operation, status=200, body=body, count=None)
+    found = one.groups.check("dev", "westeurope", cpu=1.0, memory_gb=1.0)
+    assert one.control.faults()[-1]["hits"] >= 1
+    assert {finding.subject for finding in found} >= {"credentials", "resource group", "provider"}

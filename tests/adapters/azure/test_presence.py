@@ -22,10 +22,12 @@ PROVISIONING = [
     "Deleting",
     "NotYetInvented",
     "Succeeded",
+    "Stopped",
     "Failed",
     "Canceled",
+    "Cancelled",
 ]
-GROUP = ["", "Pending", "Running", "Stopped", "Succeeded", "Failed", "NotYetInvented"]
+GROUP = ["", "Pending", "Running", "Stopped", "Terminated", "Succeeded", "Failed", "NotYetInvented"]
 CONTAINER = ["", "Waiting", "Running", "Terminated", "NotYetInvented"]
 
 RUNNING = {
@@ -37,28 +39,24 @@ RUNNING = {
     ("Unhealthy", "Running", "Running"),
     ("Unhealthy", "Running", ""),
 }
+WAS_STOPPED = itertools.product(
+    ["Succeeded", "", "Stopped", "Unhealthy", "Repairing"],
+    ["Stopped", "Terminated"],
+    ["", "Waiting", "Terminated", "NotYetInvented"],
+)
+GAVE_UP = itertools.product(["Failed", "Canceled", "Cancelled"], ["Stopped", "Terminated"], ["", "Terminated"])
 STOPPED = {
-    ("Succeeded", "Stopped", "Terminated"),
-    ("Unhealthy", "Stopped", "Terminated"),
-    ("Unhealthy", "Stopped", ""),
-    ("Repairing", "Stopped", "Terminated"),
-    ("Repairing", "Stopped", ""),
-    ("Succeeded", "Stopped", ""),
+    *WAS_STOPPED,
+    *GAVE_UP,
     ("Succeeded", "Succeeded", "Terminated"),
     ("Succeeded", "Succeeded", ""),
     ("Succeeded", "Failed", "Terminated"),
     ("Succeeded", "Failed", ""),
     ("Succeeded", "", "Terminated"),
-    ("", "Stopped", "Terminated"),
-    ("", "Stopped", ""),
     ("", "Succeeded", "Terminated"),
     ("", "Succeeded", ""),
     ("", "Failed", "Terminated"),
     ("", "Failed", ""),
-    ("Failed", "Stopped", "Terminated"),
-    ("Failed", "Stopped", ""),
-    ("Canceled", "Stopped", "Terminated"),
-    ("Canceled", "Stopped", ""),
 }
 
 
@@ -68,7 +66,7 @@ def test_every_combination(words: tuple[str, str, str]) -> None:
         expected = Presence.RUNNING
     elif words in STOPPED:
         expected = Presence.STOPPED
-    elif words[0] in ("Failed", "Canceled"):
+    elif words[0] in ("Failed", "Canceled", "Cancelled"):
         expected = Presence.FAILED
     else:
         expected = Presence.PENDING
