@@ -19,12 +19,24 @@ def trusted(environ: Mapping[str, str] | None = None) -> bool | str:
     values = os.environ if environ is None else environ
     for variable in VARIABLES:
         if path := values.get(variable, ""):
-            if not Path(path).exists():
+            if problem := _problem_with(Path(path)):
                 raise OptionError(
-                    variable, f"{path!r} does not exist", remedy="Name a file of PEM certificates, or unset it."
+                    variable, f"{path[:80]!r} {problem}", remedy="Name a file of PEM certificates, or unset it."
                 )
             return path
     return True
+
+
+def _problem_with(bundle: Path) -> str:
+    """What is wrong with a CA bundle, to end a sentence; empty if nothing is. A folder of certificates is one."""
+    try:
+        if bundle.is_dir() or b"-----BEGIN " in bundle.read_bytes():
+            return ""
+    except FileNotFoundError:
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return "holds no certificate"
 
 
 PROXIES: Final = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")

@@ -68,7 +68,7 @@ def _clear_up(current: Session, how: Callable[[Session, Workspace], None]) -> bo
         group = current.group(workspace)
         current.say(
             f"warning: container group {group.name} in resource group {group.resource_group} may still be there, and"
-            f" billed; see to it that it is deleted: {problem}"
+            f" billed: `devpod-provider-aci delete --workspace {workspace.subject}` deletes it ({problem})"
         )
         return False
     return True
@@ -99,9 +99,10 @@ def start() -> None:
 
 
 @click.command()
-def stop() -> None:
+@WORKSPACE
+def stop(workspace: str | None) -> None:
     """Stop the container group: no compute charge, and the container's files are lost."""
-    current = session()
+    current = session(environment(workspace))
     if current.target.mode == "devcontainer" and recall(current.subject, current.world).state is State.ABSENT:
         # `devpod up --recreate` stops first without a look; a refusal would end it (pkg/devcontainer/run.go).
         current.say(f"there is no container group {current.target.group_name} to stop")
@@ -110,9 +111,10 @@ def stop() -> None:
 
 
 @click.command()
-def delete() -> None:
+@WORKSPACE
+def delete(workspace: str | None) -> None:
     """Delete the container group and wait until it is gone."""
-    current = session()
+    current = session(environment(workspace))
     _end(current, Command.DELETE)
 
 

@@ -67,7 +67,7 @@ def target(environ: Mapping[str, str], *, creator: str = "") -> Target:
     raise OptionError(
         "DEVCONTAINER_ID",
         "neither it nor MACHINE_ID is set, so there is no workspace to act on",
-        remedy="Run the verb through DevPod; `shell`, `logs` and `status` also take --workspace NAME.",
+        remedy="Run the verb through DevPod; `shell`, `logs`, `status`, `stop` and `delete` also take --workspace.",
     )
 
 

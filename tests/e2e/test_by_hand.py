@@ -28,9 +28,11 @@ def test_shell_logs_and_status_of_a_workspace_by_its_name(user: Provider, names:
         assert elsewhere.ok("shell", "-w", name, "sh", "-c", "echo $((6 * 7)); cat", stdin=b"bytes") == b"42\nbytes"
         elsewhere.ok("logs", "--workspace", name)
     assert {event["subject"] for event in user.events() if event["type"] == "CommandOpened"} == set(names)
-    user.ok("delete", MACHINE_ID="hand-1", MACHINE_CONTEXT="work")
-    user.ok("delete", DEVCONTAINER_ID="hand-2", WORKSPACE_CONTEXT="play")
-    assert elsewhere.ok("status", "--workspace", names[0]) == b"NotFound\n"
+    elsewhere.ok("stop", "--workspace", names[0])
+    assert elsewhere.ok("status", "--workspace", names[0]) == b"Stopped\n"
+    for name in names:
+        elsewhere.ok("delete", "--workspace", name)
+        assert elsewhere.ok("status", "--workspace", name) == b"NotFound\n"
 
 
 def test_a_name_that_the_log_has_no_group_of(user: Provider) -> None:
@@ -39,4 +41,4 @@ def test_a_name_that_the_log_has_no_group_of(user: Provider) -> None:
     assert b"has no container group of a workspace nobody; `devpod-provider-aci history` shows them" in answer.stderr
     unnamed = user.call("shell", **NOBODY)
     assert unnamed.returncode == 64
-    assert b"also take --workspace NAME" in unnamed.stderr
+    assert b"also take --workspace" in unnamed.stderr

@@ -17,13 +17,25 @@ from statemachine.ports import Presence
 
 def test_the_order_of_the_variables(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    one.touch()
-    two.touch()
+    for path in (one, two):
+        path.write_text("-----BEGIN CERTIFICATE-----")
     assert trusted({}) is True
     assert trusted({"SSL_CERT_FILE": str(one)}) == str(one)
     assert trusted({"SSL_CERT_FILE": str(one), "REQUESTS_CA_BUNDLE": str(two)}) == str(two)
     with pytest.raises(OptionError, match="SSL_CERT_FILE"):
         trusted({"SSL_CERT_FILE": str(tmp_path / "none")})
+    assert trusted({"SSL_CERT_FILE": str(tmp_path)}) == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("none", "does not exist"), ("x" * 5000, "cannot be read: File name too long"), ("text", "holds no certificate")],
+)
+def test_a_bundle_that_is_none_is_one_line(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "text").write_text("no certificate")
+    with pytest.raises(OptionError, match=words) as caught:
+        trusted({"REQUESTS_CA_BUNDLE": str(tmp_path / name)})
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
