@@ -17,12 +17,14 @@ from adapters.devpod.answers import target_architecture as architecture
 from eventlog import blobs
 from statemachine.decide import Tenure
 from statemachine.fold import Workspace
-from statemachine.lifecycle import POLL_SECONDS, recall, refresh, tenure
+from statemachine.lifecycle import POLL_SECONDS, SETTLING, recall, refresh, tenure
 from statemachine.observe import apparent
 from statemachine.ports import Presence, Sighting
 from statemachine.states import State
 
 LABELS = "labels"
+UNSURE_SECONDS = SETTLING.total_seconds() + 10
+"""When what a process that died had asked for has shown, or will not."""
 
 
 @click.command()
@@ -44,7 +46,8 @@ def find() -> None:
     """Print the dev container as JSON; nothing at all when there is none."""
     current = session(patience=BRISK)
     workspace, sighting = refresh(current.subject, current.world)
-    while _may_never_come(current, workspace, sighting):
+    until = current.world.clock.monotonic() + UNSURE_SECONDS
+    while _is_unsure(current, workspace, sighting) and current.world.clock.monotonic() < until:
         # DevPod starts what is found and never asks again: it is to be found only where there is something to start.
         current.world.clock.sleep(POLL_SECONDS)
         workspace, sighting = refresh(current.subject, current.world)
@@ -59,10 +62,10 @@ def find() -> None:
     click.echo(answer, nl=False)
 
 
-def _may_never_come(current: Session, workspace: Workspace, sighting: Sighting) -> bool:
-    """Whether a process died that had, or had not yet, asked Azure for the group; a look tells in half a minute."""
+def _is_unsure(current: Session, workspace: Workspace, sighting: Sighting) -> bool:
+    """Whether a process died that had, or had not yet, asked Azure for the group, or for its end."""
     asked = workspace.state is State.PROVISIONING and sighting.presence is Presence.ABSENT
-    return asked and tenure(workspace, current.world) is not Tenure.HELD
+    return (asked or workspace.state is State.DELETING) and tenure(workspace, current.world) is not Tenure.HELD
 
 
 def _labels(current: Session, workspace: Workspace, sighting: Sighting) -> bytes:

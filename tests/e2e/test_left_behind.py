@@ -103,3 +103,18 @@ def test_a_run_killed_before_azure_heard_of_it_is_not_found(devcontainer: Provid
     assert devcontainer.ok("find") == b""
     assert devcontainer.event_types() == ["CreateRequested", "CreateFailed", "Vanished"]
     devcontainer.ok("run", **RUN)
+
+
+def test_what_a_killed_delete_was_about_is_not_found(devcontainer: Provider, azure: Running) -> None:
+    devcontainer.ok("run", **RUN)
+    azure.control.change("timings", delete=3.0)
+    azure.control.change("control", delete_async=True)
+    before = len(azure.control.requests("ContainerGroups_Delete"))
+    try:
+        with in_flight(devcontainer, "delete"):
+            assert eventually(lambda: len(azure.control.requests("ContainerGroups_Delete")) > before)
+        assert devcontainer.ok("find") == b""
+    finally:
+        azure.control.change("timings", delete=0.0)
+        azure.control.change("control", delete_async=False)
+    assert devcontainer.event_types()[-2:] == ["DeleteRequested", "Deleted"]
