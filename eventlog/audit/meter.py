@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -43,18 +43,26 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it goes on: ``until`` is only the moment of asking."""
 
 
+class _Billed(NamedTuple):
+    """What a meter that is on counts, but for since when."""
+
+    actor: Actor
+    correlation: str
+    """Of the invocation that started it; empty for one that was found running."""
+    facts: e.GroupFacts | None
+    certain: bool = True
+
+
 class _Meter:
     """One workspace's meter."""
 
     def __init__(self, emit: Callable[[Stretch], None]) -> None:
         self._emit = emit
-        self._on = False
-        self._certain = True
-        self._actor = UNKNOWN
-        self._correlation = ""
+        self._billed: _Billed | None = None
+        self._before: _Billed | None = None
+        """What was billed before the create or start that is under way."""
         self._since = self._seen = datetime.min.replace(tzinfo=UTC)
         self._stream = Stream("", "")
-        self._facts: e.GroupFacts | None = None
 
     def step(self, step: Step) -> None:
         """Take one event into account."""
@@ -63,56 +71,61 @@ class _Meter:
         if event is not None:
             HANDLERS.get(type(event), _Meter._nothing)(self, step)
         # Who Azure says it is is known from the invocation's later events.
-        if self._on and record.correlation == self._correlation and record.actor.azure and not self._actor.azure:
-            self._actor = record.actor
+        found = self._billed
+        if found and record.correlation == found.correlation and record.actor.azure and not found.actor.azure:
+            self._billed = found._replace(actor=record.actor)
 
     def finish(self, now: datetime) -> None:
         """The log ends here; what is on stays on until now."""
-        if self._on:
-            self._cut(now, running=True)
+        self._cut(now, running=True)
 
     def _turn_on(self, step: Step) -> None:
-        if self._on:
-            self._cut(step.record.time)
+        self._cut(step.record.time)
+        self._before = self._billed
         known = isinstance(step.event, e.Intent)
-        self._actor = step.record.actor if known else UNKNOWN
-        self._correlation = step.record.correlation if known else ""
-        self._on = self._certain = True
-        self._facts = step.after.facts
+        self._billed = _Billed(
+            actor=step.record.actor if known else UNKNOWN,
+            correlation=step.record.correlation if known else "",
+            facts=step.after.facts,
+        )
         self._since = self._seen = step.record.time
 
     def _turn_off(self, step: Step) -> None:
-        if self._on:
-            self._cut(step.record.time)
-        self._on = False
+        self._cut(step.record.time)
+        self._billed = None
 
     def _found_ended(self, step: Step) -> None:
         """It ended by itself, some time after the last sign of life."""
-        if self._on and self._certain:
+        if self._billed and self._billed.certain:
             self._cut(min(self._seen, step.record.time))
-            self._certain = False
+            self._doubt()
         self._turn_off(step)
 
     def _failed_to_come_up(self, step: Step) -> None:
         if isinstance(step.event, e.FailedOutcome) and _refused(step.event.failure):
-            self._on = False
+            # What an earlier request may have brought up is not ended by this one.
+            self._billed = self._before
         else:
-            self._certain = False
+            self._doubt()
 
     def _in_doubt(self, step: Step) -> None:
-        if self._on:
-            self._cut(step.record.time)
-            self._certain = False
+        self._cut(step.record.time)
+        self._doubt()
 
     def _sign_of_life(self, step: Step) -> None:
         self._seen = step.record.time
 
+    def _command_closed(self, step: Step) -> None:
+        # One whose caller was killed is closed by whoever comes next, and one that failed may have met nobody.
+        if isinstance(step.event, e.CommandClosed) and step.event.reason == "exited":
+            self._sign_of_life(step)
+
     def _found_running(self, step: Step) -> None:
-        if not self._on:
+        if self._billed is None:
             self._turn_on(step)
             return
         self._cut(step.record.time)
-        self._certain = True
+        self._billed = self._billed._replace(certain=True)
         self._seen = step.record.time
 
     def _stop_asked(self, step: Step) -> None:
@@ -123,18 +136,25 @@ class _Meter:
     def _nothing(self, _step: Step) -> None:
         return
 
+    def _doubt(self) -> None:
+        if self._billed:
+            self._billed = self._billed._replace(certain=False)
+
     def _cut(self, moment: datetime, *, running: bool = False) -> None:
-        """What was metered up to a moment; the meter goes on from there."""
-        if self._facts is not None and moment > self._since:
+        """What was metered up to a moment; the meter goes on from there, if it is on."""
+        found = self._billed
+        if found is None:
+            return
+        if found.facts is not None and moment > self._since:
             self._emit(
                 Stretch(
                     workspace=self._stream.workspace,
                     writer=self._stream.writer,
-                    actor=self._actor,
+                    actor=found.actor,
                     since=self._since,
                     until=moment,
-                    facts=self._facts,
-                    certain=self._certain,
+                    facts=found.facts,
+                    certain=found.certain,
                     running=running,
                 )
             )
@@ -155,7 +175,7 @@ HANDLERS: Final[dict[type[e.Event], Callable[[_Meter, Step], None]]] = {
     e.StopFailed: _Meter._in_doubt,
     e.DeleteFailed: _Meter._in_doubt,
     e.CommandOpened: _Meter._sign_of_life,
-    e.CommandClosed: _Meter._sign_of_life,
+    e.CommandClosed: _Meter._command_closed,
     e.Exited: _Meter._found_ended,
     e.Vanished: _Meter._found_ended,
     e.Evicted: _Meter._in_doubt,

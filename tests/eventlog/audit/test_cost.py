@@ -67,9 +67,33 @@ def test_a_group_that_failed_after_it_was_accepted_is_in_doubt_until_it_is_gone(
     assert seconds(story) == (0, 60 + 2 * HOUR + 4)
 
 
+def test_a_refused_retry_does_not_end_what_was_accepted_before(story: Story) -> None:
+    story.call(ADA).fails_to_create("ml", refused("GatewayTimeout", "late", status=504), seconds=300, cpu=1.0)
+    story.call(BOB).fails_to_create("ml", refused("TooManyRequests", "slow down", status=429), seconds=1, cpu=4.0)
+    story.wait(hours=2).says("ml", e.Drifted()).wait(minutes=5).deletes("ml", 0)
+    assert seconds(story) == (300, 300 + 1 + 2 * HOUR)
+    assert {(one.actor, one.facts.cpu) for one in stretches(story)} == {(ADA, 1.0)}
+
+
+def test_a_refused_start_does_not_end_what_could_not_be_stopped(story: Story) -> None:
+    story.creates("shop", 0).wait(hours=1).says("shop", e.StopRequested(owner=OWNER))
+    story.says("shop", e.StopFailed(failure=refused("InternalServerError", "oops", status=500)))
+    story.says("shop", e.StartRequested(owner=OWNER))
+    story.says("shop", e.StartFailed(failure=refused("Conflict", "busy", status=409)))
+    story.wait(hours=9).says("shop", e.Drifted()).stops("shop", 0)
+    assert seconds(story) == (HOUR, 9 * HOUR)
+
+
 def test_time_since_the_last_sign_of_life_is_in_doubt_when_it_ended_by_itself(story: Story) -> None:
     story.creates("shop", 40).runs("shop", HOUR).wait(hours=3).says("shop", e.Exited()).wait(hours=1)
     assert seconds(story) == (40 + HOUR, 3 * HOUR)
+
+
+@pytest.mark.parametrize("reason", ["abandoned", "failed"])
+def test_a_command_that_met_nobody_is_no_sign_of_life(story: Story, reason: str) -> None:
+    story.creates("shop", 40).says("shop", e.CommandOpened(owner=OWNER, command="c", sha256="0" * 64, size=1))
+    story.wait(hours=5).says("shop", e.CommandClosed(command="c", reason=reason), e.Exited())
+    assert seconds(story) == (40, 5 * HOUR)
 
 
 def test_a_vanished_group_the_same(story: Story) -> None:
