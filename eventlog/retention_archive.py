@@ -7,7 +7,7 @@ segments of many logs, and ``verify`` can put them back in front of what is left
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -86,19 +86,27 @@ def archive(log: EventLog, disk: Disk, target: Path, selection: Selection, *, re
     return fresh
 
 
-def archived(disk: Disk, log: Path, elsewhere: Path | None = None) -> Callable[[SegmentFacts], bool]:
-    """Tells of a segment whether a copy of it was recorded, and still is what it was; ``elsewhere`` is where they
-    are now, if they were moved. Raises LogError, LogDamagedError.
-    """
-    with open_view(disk, log) as view:
-        places: dict[SegmentFacts, list[Path]] = {}
-        for place, facts in _recorded(view):
-            places.setdefault(facts, []).append(elsewhere or place)
+class Copies:
+    """What was archived, and is to be there still; ``elsewhere`` is where the copies are now, if they were moved."""
 
-    def is_safe(facts: SegmentFacts) -> bool:
-        return any(_is_there(disk, place, facts) for place in places.get(facts, []))
+    def __init__(self, disk: Disk, log: Path, elsewhere: Path | None = None) -> None:
+        """Raises LogError, LogDamagedError."""
+        self.lost = ""
+        """A copy that is not there any more, or is another one, as a sentence; nobody can rely on that archive."""
+        self._disk = disk
+        self._places: dict[SegmentFacts, list[Path]] = {}
+        with open_view(disk, log) as view:
+            for place, facts in _recorded(view):
+                self._places.setdefault(facts, []).append(elsewhere or place)
 
-    return is_safe
+    def has(self, facts: SegmentFacts) -> bool:
+        """Whether a copy of a segment was recorded, and still is what it was."""
+        places = self._places.get(facts, [])
+        if any(_is_there(self._disk, place, facts) for place in places):
+            return True
+        if places:
+            self.lost = _lost(places[-1], facts)
+        return False
 
 
 def filled(disk: Disk, view: View, archive: Path) -> tuple[list[Piece], list[Sealed]]:
@@ -192,6 +200,14 @@ def _is_there(disk: Disk, place: Path, facts: SegmentFacts) -> bool:
     with suppress(LogError):
         return measure(Sealed(disk, Segment(path, facts.first, facts.last, facts.head))) == facts
     return False
+
+
+def _lost(place: Path, facts: SegmentFacts) -> str:
+    """What became of a copy."""
+    path = place / named(place, facts.first, facts.last, facts.head).path.name
+    there = path.exists() or path.with_name(path.name + PACKED).exists()
+    what = "is not what was archived" if there else "is missing" if place.is_dir() else "is missing: no such folder"
+    return f"the copy of events {facts.first} to {facts.last} in {place} {what}"
 
 
 def _prev(piece: Piece) -> str:

@@ -15,9 +15,11 @@ from adapters.cli.audit_filters import moment
 from adapters.cli.call import CallError
 from adapters.cli.compose import own_log
 from adapters.cli.console import say
+from statemachine.errors import LogError
 
 if TYPE_CHECKING:
     from eventlog import EventLog
+    from eventlog.disk import Disk
     from eventlog.retention_expire import Plan
     from eventlog.tombstone import SegmentFacts
 
@@ -70,7 +72,7 @@ def archive(*, target: Path, before: str | None, keep: int, why: str, dry_run: b
 @click.option("--archived-only", is_flag=True, help="Only what `audit archive` copied, if the copy is still there.")
 @click.option(
     "--archive",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(exists=True, path_type=Path, file_okay=False),
     help="Where the copies are now, if not where `audit archive` put them.",
 )
 @WHY
@@ -92,9 +94,7 @@ def expire(
     """
     from eventlog.disk import Disk
     from eventlog.retention import alone, finish, is_unfinished
-    from eventlog.retention_archive import archived
     from eventlog.retention_expire import expire as carry_out
-    from eventlog.retention_expire import plan
 
     limit = _limit(before, keep_days)
     if archive is not None and not archived_only:
@@ -104,7 +104,7 @@ def expire(
         return
 
     def planned() -> Plan:
-        return plan(disk, log.path, limit, archived(disk, log.path, archive) if archived_only else None)
+        return _plan(disk, log.path, limit, archived_only=archived_only, archive=archive)
 
     if dry_run:
         if is_unfinished(log.path):
@@ -124,6 +124,22 @@ def expire(
         recorded = carry_out(log, disk, found, reason=why, archived=archived_only)
     _say_plan("expired", found)
     click.echo(f"the tombstone is event {recorded.seq}")
+
+
+def _plan(disk: Disk, log: Path, limit: datetime, *, archived_only: bool, archive: Path | None) -> Plan:
+    """What expires; a copy that was lost is named. Raises LogError where nothing can go because of it."""
+    from eventlog.retention_archive import Copies
+    from eventlog.retention_expire import plan
+
+    if not archived_only:
+        return plan(disk, log, limit)
+    copies = Copies(disk, log, archive)
+    found = plan(disk, log, limit, copies.has)
+    if copies.lost and not found.segments:
+        raise LogError(copies.lost, remedy="Name the folder with --archive, or copy them again: `audit archive`.")
+    if copies.lost:
+        say(f"warning: {copies.lost}; nothing from there on expires")
+    return found
 
 
 def _limit(before: str | None, keep_days: int | None) -> datetime:

@@ -9,7 +9,7 @@ from pathlib import Path
 from eventlog import EventLog
 from eventlog.disk import Disk
 from eventlog.retention import alone, finish
-from eventlog.retention_archive import archive, archived, select
+from eventlog.retention_archive import Copies, archive, select
 from eventlog.retention_expire import Plan, expire, plan
 from eventlog.tombstone import SegmentFacts
 from statemachine.fold import Workspace
@@ -43,7 +43,7 @@ def expires(log: EventLog, before: datetime, *, disk: Disk | None = None, only: 
     disk = disk or Quick()
     with alone(disk, log.path):
         finish(disk, log.path)
-        may = archived(disk, log.path, only if isinstance(only, Path) else None) if only else None
+        may = Copies(disk, log.path, only if isinstance(only, Path) else None).has if only else None
         found = plan(disk, log.path, before, may)
         if found.segments:
             expire(log, disk, found, archived=bool(only))

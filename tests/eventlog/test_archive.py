@@ -13,7 +13,7 @@ from eventlog import EventLog, verify
 from eventlog.disk import Disk
 from eventlog.expired import own_events
 from eventlog.pieces import open_view
-from eventlog.retention_archive import archived, select
+from eventlog.retention_archive import Copies, select
 from eventlog.retention_expire import plan
 from eventlog.sealing import public_key, read_trust, seal, sign, verify_signed
 from eventlog.segments import folder, sealed
@@ -106,20 +106,20 @@ def test_only_what_is_archived_and_still_there_expires(path: Path, target: Path)
     log = old(path)
     archives(log, target, before=at(60))
     last = max(int(file.name[13:25]) for file in target.iterdir())
-    assert plan(Disk(), path, LATE, archived(Disk(), path)).last == last
+    assert plan(Disk(), path, LATE, Copies(Disk(), path).has).last == last
     copies = sorted(target.iterdir())
     copies[1].rename(target / "elsewhere")
-    assert plan(Disk(), path, LATE, archived(Disk(), path)).last == int(copies[0].name[13:25])
+    assert plan(Disk(), path, LATE, Copies(Disk(), path).has).last == int(copies[0].name[13:25])
     (target / "elsewhere").rename(copies[1])
     moved = target.rename(target.with_name("moved"))
-    assert plan(Disk(), path, LATE, archived(Disk(), path)).last == 0
+    assert plan(Disk(), path, LATE, Copies(Disk(), path).has).last == 0
     assert expires(log, LATE, only=moved).last == last
     verdict = verify(path, archive=moved)
     assert (verdict.ok, verdict.archived, verdict.warnings) == (True, last, ())
     # A copy that nobody recorded is no copy.
     for file in folder(path).glob("*.zst"):
         (moved / file.name).write_bytes(file.read_bytes())
-    assert plan(Disk(), path, LATE, archived(Disk(), path, moved)).last == 0
+    assert plan(Disk(), path, LATE, Copies(Disk(), path, moved).has).last == 0
 
 
 def test_verify_takes_the_archive_for_a_part_of_the_log(path: Path, target: Path) -> None:

@@ -172,6 +172,44 @@ def test_archived_and_then_expired(log: Path, call: Call, tmp_path: Path) -> Non
     assert err.startswith(f"warning: {place} lacks events 1 to ")
 
 
+@pytest.mark.parametrize(
+    ("happened", "said"),
+    [
+        ("unmounted", "is missing: no such folder. Name the folder with --archive"),
+        ("removed", "is missing. Name the folder with --archive"),
+        ("changed", "is not what was archived. Name the folder with --archive"),
+    ],
+)
+def test_a_copy_that_was_lost_is_no_reason_for_silence(
+    log: Path, call: Call, tmp_path: Path, happened: str, said: str
+) -> None:
+    place = tmp_path / "archive"
+    call("audit", "archive", "--to", str(place), "--before", "2026-01-03")
+    (copy,) = place.iterdir()
+    if happened == "unmounted":
+        place.rename(tmp_path / "away")
+    elif happened == "removed":
+        copy.unlink()
+    else:
+        copy.write_bytes(copy.read_bytes()[:-9])
+    for words in ((), ("--dry-run",)):
+        status, out, err = call("audit", "expire", "--before", "2026-01-04", "--archived-only", *words)
+        assert (status, out, len(err.splitlines())) == (85, "", 1)
+        assert f"the copy of events 1 to 48 in {place} {said}" in err
+    assert call("audit", "archive", "--to", str(place), "--before", "2026-01-03")[0] == 0
+    assert call("audit", "expire", "--before", "2026-01-04", "--archived-only")[0] == 0
+
+
+def test_what_is_safe_goes_and_what_was_lost_is_named(log: Path, call: Call, tmp_path: Path) -> None:
+    place = tmp_path / "archive"
+    for day in ("2026-01-02", "2026-01-03"):
+        call("audit", "archive", "--to", str(place), "--before", day)
+    max(place.iterdir()).unlink()
+    status, out, err = call("audit", "expire", "--before", "2026-01-04", "--archived-only")
+    assert (status, out.startswith("24 events expired: 1 to 24")) == (0, True)
+    assert err == f"warning: the copy of events 25 to 48 in {place} is missing; nothing from there on expires\n"
+
+
 def test_forged(log: Path, call: Call, tmp_path: Path) -> None:
     key = tmp_path / "key.pem"
     call("audit", "key", "-o", str(key))
@@ -228,7 +266,8 @@ def test_a_person_who_said_yes_is_not_asked(log: Path) -> None:
         (("expire", "--before", "soonish"), 2, "--before: 'soonish' is no time"),
         (("expire", "--keep-days", "-1"), 2, "--keep-days"),
         (("expire", "--keep-days", "99999999999"), 2, "is no date"),
-        (("expire", "--before", "today", "--archive", "x"), 2, "--archive belongs to --archived-only"),
+        (("expire", "--before", "today", "--archive", "docs"), 2, "--archive belongs to --archived-only"),
+        (("expire", "--before", "today", "--archived-only", "--archive", "nowhere"), 2, "'nowhere' does not exist"),
         (("archive",), 2, "--to"),
         (("archive", "--to", "x", "--before", "today", "--keep", "2"), 2, "give one of them"),
         (("archive", "--to", "README.md"), 2, "README.md"),
