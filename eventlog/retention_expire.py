@@ -179,8 +179,18 @@ _NEVER: Final = empty("")
 
 
 def _is_same(before: Workspace | None, after: Workspace | None) -> bool:
-    """Whether nothing was lost but an earlier failure, which the next outcome would replace."""
-    return after == before or (before is not None and after == replace(before, failure=None))
+    """Whether nothing was lost but an earlier failure, which the next outcome would replace.
+
+    Of one that was over, and of which a newer version says more, also not what it once was.
+    """
+    if before is None or after is None:
+        return after == before
+    past = _PAST if before.state is State.ABSENT else ()
+    return after in (before, replace(before, failure=None, **{name: getattr(after, name) for name in past}))
+
+
+_PAST: Final = ("since", "group", "facts")
+"""What is known of a workspace that is not there any more."""
 
 
 def _is_over(workspace: Workspace | None) -> bool:

@@ -23,7 +23,7 @@ from statemachine import events as e
 from statemachine.errors import BusyError, InternalError, LogDamagedError
 from statemachine.fold import fold
 from tests.eventlog.conftest import ACTOR
-from tests.eventlog.lives import FACTS, GROUP, OWNER, Quick, live, quick
+from tests.eventlog.lives import FACTS, GROUP, LIFE, OWNER, Quick, live, quick
 from tests.eventlog.old import SIZE, at, expires, lasting, old
 
 Make = Callable[..., EventLog]
@@ -165,6 +165,25 @@ def test_what_a_newer_version_wrote_is_kept_for_it(path: Path, monkeypatch: pyte
     done = expires(log, datetime.now(UTC) + timedelta(days=1))
     assert [msgspec.json.decode(line)["type"] for line in done.kept] == ["Flown", "Flown", "DeleteRequested"]
     assert verify(path).ok
+
+
+@pytest.mark.parametrize("life", [LIFE, (*LIFE[:2], e.Vanished())], ids=["deleted", "vanished"])
+def test_what_a_newer_version_says_of_a_workspace_that_was_over_keeps_nobody_from_expiring(
+    path: Path, monkeypatch: pytest.MonkeyPatch, life: tuple[e.Event, ...]
+) -> None:
+    class Flown(e.Event, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+        pass
+
+    log = quick(path)
+    monkeypatch.setitem(e.EVENT_TYPES, "Flown", Flown)
+    for event in (*life, Flown()):
+        log.append("ws", event)
+    monkeypatch.undo()
+    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
+    done = expires(log, datetime.now(UTC) + timedelta(days=1))
+    assert [msgspec.json.decode(line)["type"] for line in done.kept] == ["Flown"]
+    assert verify(path).ok
+    assert quick(path).recall("ws").state == "absent"
 
 
 def test_a_history_that_cannot_be_stays_impossible(path: Path) -> None:
