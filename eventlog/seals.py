@@ -57,15 +57,19 @@ class Seals:
             return f"is missing, or another one than it was: {next(iter(found.values()))}"
         return ""
 
-    def _excuse(self) -> None:
-        """What was known, is not here, and expired as a tombstone says, cannot be asked for any more.
+    def is_gone(self, seq: int, digest: str) -> bool:
+        """Whether a line that is not here expired as a tombstone says, and so cannot be asked for any more.
 
         At the end of a segment it still can: the tombstone has its hash.
         """
-        if self.expired is None:
-            return
-        ends = {segment.last: segment.head for segment in self.expired.segments}
-        for seq in [seq for seq in self._wanted if seq <= self.expired.last and seq not in self._others]:
-            if seq not in ends or list(self._wanted[seq]) == [ends[seq]]:
+        return self.expired is not None and seq <= self.expired.last and self._ends().get(seq, digest) == digest
+
+    def _ends(self) -> dict[int, str]:
+        return {one.last: one.head for one in self.expired.segments} if self.expired else {}
+
+    def _excuse(self) -> None:
+        ends = self._ends()
+        for seq in [seq for seq in self._wanted if seq not in self._others]:
+            if all(self.is_gone(seq, digest) for digest in self._wanted[seq]):
                 self.unchecked += seq not in ends and seq in self._given
                 del self._wanted[seq]

@@ -7,13 +7,13 @@ looks like that somebody wrote anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import msgspec
 
 from adapters.ship.line import Line
-from eventlog.checkpoint import SignedSeals, Trust
+from eventlog.checkpoint import Sealed, SignedSeals, Trust
 from eventlog.codec import LOG_SUBJECT, CheckpointSigned
 from eventlog.replay import decode_entry
 from eventlog.tombstone import SegmentsArchived, SegmentsExpired
@@ -54,7 +54,7 @@ class Voucher:
         """Take the next line of a log into account; its place in the chain has been checked."""
         log = self._logs.get(writer)
         if log is None:
-            log = self._logs[writer] = _Log([Trust(one.public) for one in self._trust.values()])
+            log = self._logs[writer] = _Log(self._trust.values())
         log.look(line)
 
     def verdict(self, writer: str) -> Vouched:
@@ -65,7 +65,7 @@ class Voucher:
         wrong = log.wrong
         for key in sorted(log.keys):
             promised = self._trust[self._keys[key]].sealed
-            if not wrong and promised.seq and log.hashes.get(promised.seq) != promised.head:
+            if not wrong and promised.seq and not log.has(promised):
                 wrong = f"event {promised.seq}, which had been sealed, is missing, or another one than it was"
         if not wrong and not log.keys:
             wrong = f"no key of those given ({', '.join(self._keys)}) vouches for it"
@@ -78,13 +78,19 @@ class Voucher:
 
 
 class _Log:
-    def __init__(self, trust: Iterable[Trust]) -> None:
-        self.seals = SignedSeals(list(trust))
+    def __init__(self, trust: Collection[Trust]) -> None:
+        # Which of them a log has to keep is known when its keys are.
+        self.seals = SignedSeals([Trust(one.public) for one in trust])
         self.keys: set[str] = set()
-        self.hashes: dict[int, str] = {}
-        """Of the lines before checkpoints: a key file names one of these."""
         self.wrong = ""
+        self._hashes = dict.fromkeys((one.sealed.seq for one in trust), "")
+        """Of the lines that key files name."""
         self._head = ""
+
+    def has(self, promised: Sealed) -> bool:
+        """Whether a line is there as it was when it was sealed, or a tombstone says that it expired."""
+        found = self._hashes[promised.seq]
+        return found == promised.head or (not found and self.seals.is_gone(promised.seq, promised.head))
 
     def look(self, line: Line) -> None:
         if _OWN in line.raw and not self.wrong:
@@ -95,7 +101,8 @@ class _Log:
                     self.wrong = f"event {line.seq} {found}"
                 elif entry.type in _SIGNED:
                     self.keys.add(msgspec.json.decode(entry.data, type=_Key).key)
-                    self.hashes[entry.seq - 1] = self._head
+        if line.seq in self._hashes:
+            self._hashes[line.seq] = line.hash
         self._head = line.hash
 
 

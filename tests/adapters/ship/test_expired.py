@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.cli.main import run
 from adapters.ship.line import Line
 from adapters.ship.local import LocalLog
 from adapters.ship.merge import Merged
@@ -16,7 +17,7 @@ from adapters.ship.vouch import Voucher
 from eventlog import verify
 from eventlog.audit.reader import LogReader
 from eventlog.checkpoint import trust_in
-from eventlog.sealing import public_key
+from eventlog.sealing import public_key, seal
 from statemachine.errors import LogDamagedError
 from statemachine.events import CommandClosed
 from tests.adapters.ship.stores import MemoryStore
@@ -188,3 +189,27 @@ def test_the_auditor_of_many_logs_takes_a_tombstone_for_a_seal(path: Path) -> No
     verdict = voucher.verdict(writer)
     assert (verdict.wrong, verdict.sealed) == ("", 150)
     assert voucher.unused() == []
+
+
+@pytest.mark.parametrize("segment", [8_000, 1 << 30])
+def test_what_was_sealed_and_expired_before_it_was_shipped_is_no_fraud(
+    path: Path, tmp_path: Path, segment: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = old(path, 30, segment=segment)
+    seal(log)
+    key = tmp_path / "ada.pem"
+    key.write_text(public_key(path))
+    live(log, 60, 7, 30)
+    expires(log, at(80))
+    store = MemoryStore()
+    ship(LocalLog(path, own=True), store)
+    monkeypatch.setattr("adapters.cli.ship_source.store", lambda: store)
+    asked = ["audit", "writers", "--from", str(tmp_path), "--public-key", str(key)]
+    assert run(asked) == 0, capsys.readouterr().err
+    # A line that is there, and is another one than was sealed, is not excused by the tombstone.
+    kept = next(iter(Merged(store).lines()))
+    promise, _, rest = key.read_text().partition("\n")
+    words = promise.split()
+    key.write_text(" ".join([*words[:-2], str(kept.seq), "0" * 64]) + "\n" + rest)
+    assert run(asked) == 86
+    assert f"event {kept.seq}, which had been sealed, is missing, or another one" in capsys.readouterr().err
