@@ -95,6 +95,8 @@ def query(lines: Iterable[tuple[str, Line]], sql: str) -> Answer:
         except duckdb.Error as error:
             why = one_line(str(error)).partition(" Try setting")[0].replace(f'in file "{file}", ', "")
             raise LogDamagedError(f"the log has what no record of this program has: {why}") from error
+    # The log is in UTC: `now()` and a time with a zone must not mean another hour on another computer.
+    connection.execute("SET TimeZone='UTC'")
     connection.execute(VIEW)
     connection.execute("SET enable_external_access=false")
     connection.execute("SET lock_configuration=true")

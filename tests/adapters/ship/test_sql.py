@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -61,6 +64,22 @@ def test_columns_are_typed(log: Path) -> None:
 )
 def test_questions(log: Path, statement: str, expected: list[tuple[object, ...]]) -> None:
     assert list(ask(log, statement).rows()) == expected
+
+
+def test_times_are_utc_wherever_one_is(log: Path) -> None:
+    # What a process takes for its time zone it asks once.
+    statement = (
+        "SELECT TIMESTAMPTZ '2026-03-01 09:00:00+00'::TIMESTAMP AS plain, '2026-03-01 09:00'::TIMESTAMPTZ AS zoned,"
+        " count(*) AS n FROM events WHERE time < TIMESTAMPTZ '2026-03-01 09:00:03+00'"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-m", "adapters.cli", "audit", "sql", statement, "--json"],
+        env=os.environ | {"TZ": "Pacific/Kiritimati", "ACI_EVENT_LOG": str(log)},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(answer.stdout) == {"plain": "2026-03-01T09:00:00Z", "zoned": "2026-03-01T09:00:00Z", "n": 2}
 
 
 @pytest.mark.parametrize(
