@@ -17,6 +17,7 @@ from adapters.ship.line import Line
 
 SCOPE: Final = "eventlog"
 _EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_LATEST: Final = (1 << 64) - 1
 
 ERROR, WARN, INFO = ("ERROR", 17), ("WARN", 13), ("INFO", 9)
 UNEXPECTED: Final = frozenset({"Exited", "Evicted", "Vanished", "Drifted", "TornTailSetAside"})
@@ -83,9 +84,11 @@ def severity(kind: str) -> tuple[str, int]:
 
 
 def nanoseconds(moment: datetime) -> int:
-    """Since 1970, exactly: a float would be off by hundreds."""
+    """Since 1970, exactly: a float would be off by hundreds. What OTLP has no room for is the nearest it has."""
     past = moment - _EPOCH
-    return ((past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds) * 1_000
+    exact = ((past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds) * 1_000
+    # One clock that was wrong must not keep everything behind it from being sent.
+    return min(max(exact, 0), _LATEST)
 
 
 def by_resource(items: Iterable[LogItem]) -> dict[tuple[tuple[str, str], ...], list[LogItem]]:

@@ -23,7 +23,7 @@ from adapters.ship.tell import RECORDS, tell
 from statemachine.errors import BusyError, OptionError, ProviderError
 from statemachine.secret import MASK
 from tests.adapters.ship.collectors import Double, collecting
-from tests.adapters.ship.logs import log_bytes, write
+from tests.adapters.ship.logs import chained, log_bytes, write
 from tests.adapters.ship.tls import certificate
 
 ROOT = Path(__file__).parents[3]
@@ -105,6 +105,13 @@ def test_what_was_not_taken_is_said_and_not_sent_again(
     assert "did not take 2 of 5 events: too old" in capsys.readouterr().err
     assert run(["audit", "ship", "--otlp", collector.url]) == 0
     assert len(collector.requests) == 1
+
+
+def test_an_odd_clock_does_not_keep_the_rest_from_being_told(collector: Double, log: Path) -> None:
+    write(log, chained([{"at": datetime(year, 1, 1, tzinfo=UTC)} for year in (2026, 1969, 9999, 2026)]))
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    assert collector.seqs() == [1, 2, 3, 4]
+    assert [record.time_unix_nano for record in collector.records][1:3] == [0, (1 << 64) - 1]
 
 
 def test_something_that_is_no_collector_is_named(
