@@ -27,6 +27,7 @@ NARROW: Final = 130
 INDENT: Final = 7
 LEAST: Final = 24
 """Columns that the widest column of a table keeps."""
+_RULE: Final = "─"
 
 STYLES: Final = {
     "ok": "green",
@@ -53,7 +54,16 @@ def display(*parts: RenderableType) -> None:
         _console(text, columns(), force_terminal=True, colours=colours).print(*parts, sep="\n")
     else:
         _console(text, WIDE, force_terminal=False, colours=None).print(*parts, sep="\n")
-    click.echo("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
+    click.echo(_ruled("\n".join(line.rstrip() for line in text.getvalue().splitlines())))
+
+
+def _ruled(text: str) -> str:
+    """The text with rules of hyphens where what reads it has no others: a row of question marks says nothing."""
+    try:
+        _RULE.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return text.replace(_RULE, "-")
+    return text
 
 
 def columns() -> int:

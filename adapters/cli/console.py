@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from typing import Final
 
 _DEBUG_LEVELS: Final = frozenset({"debug", "trace"})
@@ -23,6 +24,15 @@ def fill_closed_streams() -> None:
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003  # the call's own signature
             setattr(sys, name, os.fdopen(number, mode))
+
+
+def take_any_text() -> None:
+    """Print a question mark for what the encoding of standard output does not have, such as a name under cp1252.
+
+    An encoding that takes any bytes through, as the C locale's does, stays as it is.
+    """
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")
 
 
 def debugging(environ: Mapping[str, str]) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 import click
 from click.exceptions import NoArgsIsHelpError
 
-from adapters.cli.console import debugging, fill_closed_streams, say
+from adapters.cli.console import debugging, fill_closed_streams, say, take_any_text
 from adapters.cli.lazy import LazyGroup
 from statemachine.errors import InternalError, ProviderError, one_line
 
@@ -55,6 +55,7 @@ def cli() -> None:
 def main() -> None:
     """Entry point of the console script; never returns."""
     fill_closed_streams()
+    take_any_text()
     sys.exit(run(sys.argv[1:]))
 
 
