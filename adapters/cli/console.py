@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from io import TextIOWrapper
-from typing import Final
+from typing import Final, TextIO
 
 _DEBUG_LEVELS: Final = frozenset({"debug", "trace"})
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+UNWRITTEN: Final = 1
+"""Exit status when standard output cannot be written; click's own when nobody reads it."""
 _STREAMS: Final = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
@@ -33,6 +37,35 @@ def take_any_text() -> None:
     """
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="replace")
+
+
+def told_full(error: BaseException) -> bool:
+    """Whether an error that nobody took for another is that standard output cannot be written; then it is said."""
+    if not isinstance(error, OSError) or error.filename is not None or error.errno not in _FULL:
+        return False
+    say(f"error: standard output cannot be written: {error.strerror}")
+    return True
+
+
+def finished(status: int) -> int:
+    """Write what is still held back, and give the exit status: at the interpreter's own end it would be a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            forsake(stream)
+            if stream is sys.stdout:
+                # A verb that failed has said so already.
+                if status == 0:
+                    told_full(error)
+                status = status or UNWRITTEN
+    return status
+
+
+def forsake(stream: TextIO) -> None:
+    """Send what is still in the buffer of a stream, and cannot be written, nowhere."""
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device and no path of ours
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def debugging(environ: Mapping[str, str]) -> bool:

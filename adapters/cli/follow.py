@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import select
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from adapters.cli.console import forsake
 
 
 def looks(every: float) -> Iterator[None]:
@@ -23,9 +24,7 @@ def while_read() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        # What is still in the buffer would be written, and fail again, when the interpreter ends.
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device and no path of ours
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        forsake(sys.stdout)
 
 
 def _deserted() -> bool:

@@ -9,7 +9,15 @@ from typing import Final
 import click
 from click.exceptions import NoArgsIsHelpError
 
-from adapters.cli.console import debugging, fill_closed_streams, say, take_any_text
+from adapters.cli.console import (
+    UNWRITTEN,
+    debugging,
+    fill_closed_streams,
+    finished,
+    say,
+    take_any_text,
+    told_full,
+)
 from adapters.cli.lazy import LazyGroup
 from statemachine.errors import InternalError, ProviderError, one_line
 
@@ -39,24 +47,29 @@ VERBS: Final = {
 
 HIDDEN: Final = frozenset({"tunnel-holder"})
 
+READ_BY_PEOPLE: Final = frozenset({"options", "logs", "history", "verify", "audit", "replay", "explain"})
+"""Verbs whose answer is of use with a character missing; DevPod gets its own exactly, or an error."""
+
 
 @click.command(
     cls=LazyGroup, verbs=VERBS, hidden_verbs=HIDDEN, context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.version_option(package_name="devpod-provider-aci")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Run DevPod's dev containers on Azure Container Instances.
 
     DevPod calls these verbs and passes options, machine and workspace in the environment; `history`,
     `verify` and `options` are for people.
     """
+    if ctx.invoked_subcommand in READ_BY_PEOPLE:
+        take_any_text()
 
 
 def main() -> None:
     """Entry point of the console script; never returns."""
     fill_closed_streams()
-    take_any_text()
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(finished(run(sys.argv[1:])))
 
 
 def run(arguments: list[str]) -> int:
@@ -75,6 +88,8 @@ def run(arguments: list[str]) -> int:
     except click.Abort:
         return 130
     except Exception as error:  # noqa: BLE001  # the last line of defence: no traceback reaches a user
+        if told_full(error):
+            return UNWRITTEN
         if debugging(os.environ):
             import traceback
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.cli.console import UNWRITTEN
+from statemachine.errors import InternalError
 from tests.adapters.ship.logs import chained, write
 
 ROOT = Path(__file__).parents[3]
@@ -51,3 +53,100 @@ def test_an_encoding_that_lacks_a_name_is_no_failure(log: Path, words: tuple[str
     assert (answer.returncode, answer.stderr.count(b"error")) == (0, 0)
     assert "ünï-?" in answer.stdout.decode("cp1252") or "åsa-??" in answer.stdout.decode("cp1252")
     assert b"???" not in answer.stdout
+
+
+FULL = [
+    *READING.values(),
+    ("verify",),
+    ("audit", "export"),
+    ("audit", "export", "--format", "cloudevents-batch"),
+    ("audit", "report", "-o", "-"),
+    ("audit", "key"),
+    ("explain", "--help"),
+    ("--version",),
+    ("options",),
+    ("manifest",),
+]
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", FULL, ids=" ".join)
+def test_a_full_disk_is_one_line(log: Path, words: tuple[str, ...], unbuffered: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        answer = subprocess.run(
+            [*COMMAND, *words],
+            env=environment(log, PYTHONUNBUFFERED=unbuffered),
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert answer.returncode == UNWRITTEN
+    assert answer.stderr == b"error: standard output cannot be written: No space left on device\n"
+
+
+HELD = """
+import sys
+from adapters.cli import main
+main.run = lambda _: sys.stdout.write("Running") and {status}
+main.main()
+"""
+
+
+def held_back(status: int, stdout: int) -> tuple[int, bytes]:
+    """What becomes of an answer that is written when the program ends; exit status, and what is said."""
+    answer = subprocess.run(
+        [sys.executable, "-c", HELD.format(status=status)],
+        env=environment(ROOT, PYTHONUNBUFFERED=""),
+        cwd=ROOT,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    return answer.returncode, answer.stderr
+
+
+def test_what_is_written_at_the_end_is_not_lost_in_silence() -> None:
+    said = b"error: standard output cannot be written: No space left on device\n"
+    with Path("/dev/full").open("wb") as full:
+        assert held_back(0, full.fileno()) == (UNWRITTEN, said)
+        assert held_back(86, full.fileno()) == (86, b"")
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert held_back(0, writer) == (UNWRITTEN, b"")
+    os.close(writer)
+
+
+def test_messages_that_nobody_can_be_told_change_no_status(log: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        for words, status in ((("explain", "--nosuch"), 2), (("history",), 0)):
+            answer = subprocess.run(
+                [*COMMAND, *words],
+                env=environment(log, PYTHONUNBUFFERED=""),
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=full,
+                check=False,
+            )
+            assert answer.returncode == status
+
+
+EXACT = """
+import sys, click
+from adapters.cli import main
+main.cli.get_command = lambda *_: click.Command("find", callback=lambda: click.echo("{text}", nl=False))
+sys.argv = ["x", "find"]
+main.main()
+"""
+
+
+def test_what_devpod_reads_is_exact_or_an_error() -> None:
+    for text, status in (("ü", 0), ("工", InternalError.exit_status)):
+        answer = subprocess.run(
+            [sys.executable, "-c", EXACT.format(text=text)],
+            env=environment(ROOT, PYTHONIOENCODING="cp1252", PYTHONUTF8="1"),
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+        )
+        assert (answer.returncode, answer.stdout) == (status, text.encode("cp1252", "ignore"))
