@@ -34,7 +34,8 @@ def timeline(summary: Summary, shape: Shape) -> str:
     """Each workspace's states over time, as a row of bars."""
     names = [life.workspace for life in summary.lives[:MOST_WORKSPACES]]
     rows = {name: condensed(summary.bars.get(name, []), summary.since, summary.until, shape.cells) for name in names}
-    layers = max((2 * len(bars) for bars in rows.values()), default=0)
+    # pygal draws no axis for a chart without any layer; of a log of one instant there is no bar.
+    layers = max((2 * len(bars) for bars in rows.values()), default=0) or 1
     hours = (summary.until - summary.since) / timedelta(hours=1)
     chart = HorizontalStackedBar(
         **config(shape, _ROW * len(names) + 44),

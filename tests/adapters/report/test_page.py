@@ -228,3 +228,8 @@ def test_the_charts_have_a_shape_for_each_screen(story: Story) -> None:
     for shapes in found.values():
         assert [re.findall(r'class="pygal-chart (\w+)"', svg) for svg in shapes] == [["wide"], ["narrow"]]
         assert all("<style" not in svg and "<!--" not in svg and "<desc" not in svg for svg in shapes)
+
+
+def test_a_log_of_one_instant_is_a_page_too(tmp_path: Path) -> None:
+    story = Story(tmp_path / "events.jsonl", NOW - timedelta(hours=1)).creates("shop", 0).deletes("shop", 0)
+    checked(page_of(story))
