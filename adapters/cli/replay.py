@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from eventlog.audit.diff import Diff, Point
     from eventlog.audit.replay import Moment
     from eventlog.audit.walk import Step
+
+
+_SEQ: Final = re.compile(r"[0-9]{1,18}")
 
 
 @click.command()
@@ -191,7 +195,7 @@ def _point(text: str, workspace: str | None) -> Point:
         raise CallError(f"--diff: {error}") from error
     if not place:
         return Point(name)
-    if place.isdigit():
+    if _SEQ.fullmatch(place):
         return Point(name, seq=int(place))
     return Point(name, time=moment(place, "--diff").after)
 

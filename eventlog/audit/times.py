@@ -18,13 +18,16 @@ UNITS: Final = {
     "w": timedelta(weeks=1),
 }
 _DAY: Final = timedelta(days=1)
+_LONGEST: Final = 40
+"""Characters of what is no time that are shown."""
 
 
 class BadTimeError(ValueError):
     """A text that is no time expression."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(f"{text!r} is no time; write for example {EXAMPLES}")
+        shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+        super().__init__(f"{shown!r} is no time; write for example {EXAMPLES}")
 
 
 class Stretch(NamedTuple):

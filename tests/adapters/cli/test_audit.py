@@ -197,6 +197,8 @@ def test_what_signs_sends_or_shortens_takes_no_other_log(
         (("replay", "shop", "--diff", "1", "2", "--step"), 2, "--diff names its points itself"),
         (("replay", "--diff", "1", "2"), 2, "does not say of which workspace"),
         (("replay", "--diff", "shop@x", "shop"), 2, "--diff: 'x' is no time"),
+        (("replay", "shop", "--diff", "shop@²", "3"), 2, "--diff: '²' is no time"),
+        (("replay", "shop", "--diff", "3", f"shop@{'5' * 5000}"), 2, "5555…' is no time"),
         (("replay", "--diff", "shop", "nope"), 2, "has no events of workspace nope"),
         (("audit", "cost", "--by", "moon"), 2, "'moon' is none of workspace, actor, day, region"),
         (("audit", "cost", "--region", "mars"), 2, "no prices for mars"),
