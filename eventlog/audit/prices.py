@@ -20,8 +20,10 @@ METERS: Final = {
     "Standard Windows Software Duration": "windows",
 }
 SHIPPED: Final = "prices-example.json"
+MOST: Final = 10**9
+"""No currency has so small a unit that an hour of a core costs more."""
 
-_UNIT: Final = re.compile(r"(\d+) (?:(?:GB|GiB) )?(second|minute|hour)s?", re.IGNORECASE)
+_UNIT: Final = re.compile(r"(\d{1,9}) (?:(?:GB|GiB) )?(second|minute|hour)s?", re.IGNORECASE)
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600}
 
 
@@ -101,6 +103,7 @@ def parse(name: str, texts: Iterable[bytes], *, stand_in: str = "", example: boo
         part = METERS.get(item.meter_name)
         if part is None or item.service_name != SERVICE or item.sku_name != SKU or item.type != "Consumption":
             continue
+        _check(name, item)
         key = (canonical(item.arm_region_name), part)
         if key not in chosen or _newer(item, chosen[key]):
             chosen[key] = item
@@ -134,8 +137,17 @@ def _pages(name: str, text: bytes) -> list[Page]:
     try:
         raw: Any = msgspec.json.decode(text)
         return msgspec.convert(raw if isinstance(raw, list) else [raw], list[Page], strict=False)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise PriceError(f"{name} is not an answer of the Azure Retail Prices API: {error}") from error
+
+
+def _check(name: str, item: Item) -> None:
+    """Make sure that an item has numbers that can be compared and added. Raises PriceError."""
+    # Infinities, and numbers that are none, can be written as text.
+    finite = item.retail_price.is_finite() and item.tier_minimum_units.is_finite()
+    wrong = "is no amount of money" if not finite or item.retail_price > MOST else "is negative"
+    if not finite or not 0 <= item.retail_price <= MOST:
+        raise PriceError(f"{name}: the price of {item.meter_name} in {item.arm_region_name} {wrong}")
 
 
 def _newer(item: Item, other: Item) -> bool:
@@ -167,7 +179,5 @@ def _rates(name: str, region: str, chosen: dict[tuple[str, str], Item]) -> Rates
 def _per_second(name: str, item: Item) -> Decimal:
     unit = _UNIT.fullmatch(item.unit_of_measure.strip())
     if unit is None or not int(unit[1]):
-        raise PriceError(f"{name} prices {item.meter_name} per {item.unit_of_measure!r}, which is no unit of time")
-    if item.retail_price < 0:
-        raise PriceError(f"{name} has a negative price for {item.meter_name} in {item.arm_region_name}")
+        raise PriceError(f"{name} prices {item.meter_name} per {item.unit_of_measure[:40]!r}, which is no unit of time")
     return item.retail_price / (int(unit[1]) * _SECONDS[unit[2].lower()])

@@ -78,6 +78,10 @@ def test_pages_are_put_together() -> None:
     assert parse("p", [both]).regions.keys() == {"westeurope"}
 
 
+NUMBERS = ("NaN", "sNaN", "Infinity", "-Infinity", "1e999999", "1e9999999999999")
+"""What a Decimal can be, and no price."""
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -92,6 +96,10 @@ def test_pages_are_put_together() -> None:
         (page(item(retailPrice=-1), MEMORY), "negative"),
         (page(item(currencyCode="USD"), MEMORY), "mixes currencies"),
         (page(item(retailPrice="cheap"), MEMORY), "not an answer"),
+        (page(item(unitOfMeasure="1" * 5000 + " Hours"), MEMORY), "no unit of time"),
+        *((page(item(retailPrice=price), MEMORY), "is no amount of money") for price in NUMBERS),
+        *((page(item(), item(tierMinimumUnits=tier), MEMORY), "is no amount of money") for tier in NUMBERS[:4]),
+        (b"[" * 100_000, "not an answer"),
     ],
 )
 def test_what_is_no_price_table_is_one_line(text: bytes, words: str) -> None:
@@ -100,6 +108,7 @@ def test_what_is_no_price_table_is_one_line(text: bytes, words: str) -> None:
     assert words in str(error.value)
     assert "prices.json" in str(error.value)
     assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 200
 
 
 def test_a_stand_in_has_to_be_in_the_table() -> None:
