@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
@@ -18,6 +19,8 @@ UNITS: Final = {
     "w": timedelta(weeks=1),
 }
 _DAY: Final = timedelta(days=1)
+_END: Final = datetime.max.replace(tzinfo=UTC)
+"""The last moment there is: nothing is behind it."""
 _LONGEST: Final = 40
 """Characters of what is no time that are shown."""
 
@@ -80,7 +83,8 @@ def _month(text: str, _now: datetime) -> Stretch | None:
     if match is None:
         return None
     first = date(int(match[1]), int(match[2]), 1)
-    return Stretch(_day(first).first, _day((first + 31 * _DAY).replace(day=1)).first)
+    last = first.replace(day=monthrange(first.year, first.month)[1])
+    return Stretch(_day(first).first, _day(last).after)
 
 
 def _date(text: str, _now: datetime) -> Stretch | None:
@@ -103,7 +107,7 @@ def _clock(text: str, now: datetime) -> Stretch | None:
 
 def _day(day: date) -> Stretch:
     first = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return Stretch(first, first + _DAY)
+    return Stretch(first, first + _DAY if _END - first > _DAY else _END)
 
 
 READERS: Final[tuple[Callable[[str, datetime], Stretch | None], ...]] = (_word, _ago, _month, _date, _moment, _clock)
