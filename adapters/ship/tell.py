@@ -18,6 +18,7 @@ from adapters.ship.local import LocalLog
 from adapters.ship.otlp import LogItem, item
 from adapters.ship.otlp_proto import export_request
 from adapters.ship.redact import Redactor
+from statemachine.errors import one_line
 
 RECORDS: Final = 512
 BYTES: Final = 1 << 20
@@ -55,7 +56,8 @@ def tell(log: LocalLog, collector: Sender, *, redactor: Redactor | None, now: Ca
         cursor = load(path)
         for batch in _batches(log.after(cursor.seq, cursor.hash, name.log)):
             rejected, why = collector.send(export_request(items(batch, redactor), observed=now()))
-            refused, reason = refused + rejected, why or reason
+            # A number that cannot be is no news of any event.
+            refused, reason = refused + min(max(rejected, 0), len(batch)), one_line(why) or reason
             events += len(batch)
             cursor = Cursor(seq=batch[-1].seq, hash=batch[-1].hash)
             save(path, cursor)

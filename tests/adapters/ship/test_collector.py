@@ -107,6 +107,17 @@ def test_what_was_not_taken_is_said_and_not_sent_again(
     assert len(collector.requests) == 1
 
 
+@pytest.mark.parametrize(("count", "said"), [(-5, ""), (9, "did not take 5 of 5 events: too old, and too long")])
+def test_a_number_that_cannot_be_is_not_repeated(
+    collector: Double, log: Path, capsys: pytest.CaptureFixture[str], count: int, said: str
+) -> None:
+    write(log, log_bytes(5))
+    collector.rejecting = (count, "too old,\nand too long\n")
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    err = capsys.readouterr().err
+    assert (said in err, len(err.splitlines())) == (True, bool(said))
+
+
 def test_an_odd_clock_does_not_keep_the_rest_from_being_told(collector: Double, log: Path) -> None:
     write(log, chained([{"at": datetime(year, 1, 1, tzinfo=UTC)} for year in (2026, 1969, 9999, 2026)]))
     assert run(["audit", "ship", "--otlp", collector.url]) == 0
