@@ -85,13 +85,15 @@ def query_of(
     """The query that the options make. Raises CallError."""
     from eventlog.audit.query import Query
 
+    if correlation == "":
+        raise CallError("--correlation is empty; `audit --json` shows those there are")
     found = Query(
         workspaces=workspaces,
         actors=actors,
         verbs=verbs,
         outcomes=outcomes,
-        since=moment(since, "--since").first if since else None,
-        until=moment(until, "--until").after if until else None,
+        since=None if since is None else moment(since, "--since").first,
+        until=None if until is None else moment(until, "--until").after,
         correlation=correlation or "",
     )
     if found.since and found.until and found.since >= found.until:

@@ -220,6 +220,9 @@ def _chooser(pattern: str) -> Callable[[str], bool]:
 
 
 def _remember(ctx: click.Context, key: str, value: str | tuple[str, ...] | None) -> None:
+    if value == "":
+        # A variable of the shell that is not set must not make the answer that of another log.
+        raise CallError("--from is empty; it takes a file, a folder, or an address")
     if value:
         ctx.meta[key] = value
 

@@ -51,13 +51,13 @@ def replay(
 ) -> None:
     """Replay WORKSPACE: the state after each event, what was asked of Azure, what it answered, where it drifted."""
     if points:
-        if at or until or step:
+        if at is not None or until or step:
             raise CallError("--diff names its points itself: leave out --at, --until and --step")
         _show_diff(workspace, points, as_json=as_json)
     elif workspace is None:
         raise CallError("replay needs a WORKSPACE; `devpod-provider-aci audit` lists them")
     else:
-        when = moment(at, "--at").after if at else None
+        when = None if at is None else moment(at, "--at").after
         _show_replay(workspace, when, until, step=step, as_json=as_json)
 
 

@@ -43,9 +43,9 @@ def archive(*, target: Path, before: str | None, keep: int, why: str, dry_run: b
     from eventlog.retention_archive import archive as carry_out
     from eventlog.retention_archive import select
 
-    if before and keep:
+    if before is not None and keep:
         raise CallError("--before and --keep both say what to leave out: give one of them")
-    limit = moment(before, "--before").first if before else None
+    limit = None if before is None else moment(before, "--before").first
     log, disk = own_log(os.environ), Disk()
     if _is_empty(log):
         return

@@ -53,6 +53,7 @@ def export(form: str, redact: bool, key_file: Path | None, output: Path | None) 
     """Write every event for other programs: as it is, as CloudEvents, or as OpenTelemetry logs."""
     from adapters.ship import export as writing
 
+    _refuse_alone(key_file, redact=redact)
     found = shipped.snapshot()
     redactor = _redactor(found, key_file) if redact else None
     damage: list[LogDamagedError] = []
@@ -71,16 +72,17 @@ def export(form: str, redact: bool, key_file: Path | None, output: Path | None) 
 @KEY_FILE
 def ship(blob: str | None, otlp: str | None, redact: bool, key_file: Path | None) -> None:  # noqa: FBT001  # click passes flags so
     """Send what is new in your log to a container, a collector, or both. Run it as often as you like."""
-    if not (blob or otlp):
+    if blob is None and otlp is None:
         raise CallError("--blob URL or --otlp URL says where to")
-    if redact and blob:
+    if redact and blob is not None:
         raise CallError("--redact would break the chain that --blob keeps; it goes with --otlp alone")
+    _refuse_alone(key_file, redact=redact)
     from adapters.ship.local import LocalLog
 
     log = LocalLog(log_path(os.environ), own=True)
-    if blob:
+    if blob is not None:
         _ship_blob(log, blob)
-    if otlp:
+    if otlp is not None:
         _ship_otlp(log, otlp, _redactor(log, key_file) if redact else None)
 
 
@@ -181,6 +183,12 @@ def _ship_otlp(log: Any, url: str, redactor: Redactor | None) -> None:
     if done.rejected:
         say(f"warning: the collector did not take {done.rejected} of {done.events} events: {done.reason}")
     click.echo(f"{done.events} events sent to {sender.url}, up to event {done.last}" if done.events else "nothing new")
+
+
+def _refuse_alone(key_file: Path | None, *, redact: bool) -> None:
+    """Make sure that a key is not given for names that would leave as they are. Raises CallError."""
+    if key_file is not None and not redact:
+        raise CallError("--key-file belongs to --redact: without that, names are not replaced at all")
 
 
 def _redactor(found: Snapshot, key_file: Path | None) -> Redactor:
