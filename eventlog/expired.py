@@ -15,6 +15,7 @@ from eventlog.disk import Disk
 from eventlog.pieces import Kept, Piece, open_view
 from eventlog.read import lines_with
 from eventlog.record import Record
+from eventlog.table import printable
 from eventlog.tombstone import Origin, SegmentsArchived, SegmentsExpired
 from statemachine.errors import LogDamagedError
 
@@ -109,7 +110,8 @@ def described(told: Told) -> str:
     """What is missing, since when, and who did it: a sentence for whoever reads what is left."""
     event, record = told
     until = f", up to {told.until[:19].replace('T', ' ')} UTC," if told.until else ""
-    return (
+    # Names and reason are what others wrote.
+    return printable(
         f"events 1 to {event.last}{until} expired on {record.time:%Y-%m-%d %H:%M} UTC"
         f" by {record.actor.user}@{record.actor.host}{f' ({event.reason})' if event.reason else ''};"
         " of those, only what living workspaces need is still here"

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from adapters.cli.compose import log_path
+from adapters.cli.console import say
 
 
 @click.command()
@@ -36,7 +37,7 @@ def history(workspace: str | None, limit: int, as_json: bool) -> None:  # noqa: 
     elif found:
         click.echo(table(found, width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
     else:
-        click.echo("nothing recorded" + (f" of workspace {workspace}" if workspace else ""), err=True)
+        say("nothing recorded" + (f" of workspace {workspace}" if workspace else ""))
     if reader.damage:
         raise reader.damage[0]
 
@@ -78,7 +79,7 @@ def verify(source: Path | None, keys: tuple[str, ...], archive: Path | None) -> 
     else:
         verdict = check(path, archive=archive)
     for warning in verdict.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}")
     if not verdict.ok:
         where = f"segment {verdict.file} of {path}" if verdict.file else path
         raise LogDamagedError(

@@ -12,6 +12,7 @@ from adapters.cli import audit_source as source
 from adapters.cli.audit_filters import query_of, range_options
 from adapters.cli.audit_prices import chosen_prices, footnotes, price_options
 from adapters.cli.call import CallError
+from adapters.cli.console import say
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -47,7 +48,7 @@ def cost(*, by: str, price_files: tuple[Path, ...], region: str, as_json: bool, 
     if not found.lines:
         from adapters.cli.audit_list import nothing
 
-        click.echo(nothing(query), err=True)
+        say(nothing(query))
         return
     if as_json:
         import msgspec
@@ -123,7 +124,7 @@ def _entries(rows: Iterable[list[Text]], currency: str) -> Iterator[RenderableTy
 
 def _note(text: str, *, err: bool) -> None:
     if err:
-        click.echo(text, err=True)
+        say(text)
         return
     from adapters.cli.audit_tables import display, words
 

@@ -40,9 +40,9 @@ def show(*, limit: int, as_json: bool, follow: bool, **filters: Any) -> None:
     if found:
         _print(found, as_json=as_json)
     elif not follow:
-        click.echo(nothing(query), err=True)
+        say(nothing(query))
     if older and not as_json:
-        click.echo(f"{older} older ones are left out; --limit shows more", err=True)
+        say(f"{older} older ones are left out; --limit shows more")
     if follow:
         with while_read():
             for _ in looks(LOOK_FAR_EVERY if source.is_shared() else LOOK_EVERY):

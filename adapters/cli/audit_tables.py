@@ -102,7 +102,7 @@ def table(headings: Sequence[str], *, right: Iterable[str] = ()) -> Table:
     made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for heading in headings:
         made.add_column(
-            heading,
+            printable(heading),
             justify="right" if heading in numbers else "left",
             no_wrap=heading in numbers,
             overflow="fold",
@@ -116,7 +116,7 @@ def filled(headings: Sequence[str], rows: Sequence[Sequence[Text]], *, right: It
     Only the widest column is ever wrapped, and keeps LEAST columns and its longest word.
     """
     made = table(headings, right=right)
-    cells = [[Text(heading), *(row[at] for row in rows)] for at, heading in enumerate(headings)]
+    cells = [[words(heading, ""), *(row[at] for row in rows)] for at, heading in enumerate(headings)]
     widths = [max(cell.cell_len for cell in column) for column in cells]
     widest = max(range(len(widths)), key=lambda at: (not made.columns[at].no_wrap, widths[at]))
     word = max((cell_len(word) for cell in cells[widest] for word in cell.plain.split()), default=0)
@@ -139,7 +139,7 @@ def blocks(headings: Sequence[str], rows: Iterable[Sequence[Text]]) -> list[Rend
         grid.add_column(overflow="fold")
         for heading, cell in zip(headings, row, strict=True):
             if cell.plain:
-                grid.add_row(Text(heading, "bold"), cell)
+                grid.add_row(words(heading, "bold"), cell)
         parts += [grid, ""]
     return parts[:-1]
 

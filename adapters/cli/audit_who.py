@@ -39,10 +39,10 @@ def who(*, workspace: str, as_json: bool) -> None:
 
 def _print_runs(workspace: str, found: list[Run]) -> None:
     from adapters.cli.audit_tables import clock, display, is_narrow, table, words
-    from eventlog.table import duration
+    from eventlog.table import duration, printable
 
     if not found:
-        click.echo(f"workspace {workspace} never ran")
+        click.echo(f"workspace {printable(workspace)} never ran")
         return
     if is_narrow():
         _print_entries(found)

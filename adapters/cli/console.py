@@ -76,7 +76,11 @@ def debugging(environ: Mapping[str, str]) -> bool:
 
 
 def say(text: str) -> None:
-    """One line for the person who waits."""
+    """One line for the person who waits, with nothing in it that a terminal obeys: names come from elsewhere."""
+    if not text.isprintable():
+        from eventlog.table import printable
+
+        text = printable(text)
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:

@@ -8,6 +8,7 @@ import sys
 import click
 
 from adapters.cli import audit_source as source
+from adapters.cli.console import say
 
 
 @click.command()
@@ -26,7 +27,7 @@ def explain(*, workspace: str, as_json: bool) -> None:
     found_operations = operations(records)
     found = explained(workspace, steps, found_operations)
     if found is None:
-        click.echo(nothing_failed(workspace, steps[-1].after.state, found_operations), err=True)
+        say(nothing_failed(workspace, steps[-1].after.state, found_operations))
     elif as_json:
         import msgspec
 

@@ -145,9 +145,10 @@ def _print_diff(found: Diff) -> None:
     from rich.text import Text
 
     from adapters.cli.audit_tables import display, indented, is_narrow, table, words
+    from eventlog.table import printable
 
     if not found.facts and not found.turns:
-        click.echo(f"{found.left} and {found.right} are the same")
+        click.echo(printable(f"{found.left} and {found.right} are the same"))
         return
     if is_narrow():
         display(Text.assemble(words(f"- {found.left}", "red"), "\n", words(f"+ {found.right}", "green")))

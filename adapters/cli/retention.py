@@ -165,9 +165,11 @@ def _is_empty(log: EventLog) -> bool:
 
 
 def _say_plan(did: str, found: Plan) -> None:
+    from eventlog.table import printable
+
     _say_selected(did, found.segments)
     if found.kept:
-        names = ", ".join(found.living[:5]) + (", …" if len(found.living) > 5 else "")
+        names = printable(", ".join(found.living[:5])) + (", …" if len(found.living) > 5 else "")
         click.echo(f"{len(found.kept)} of them are kept, for {len(found.living)} living workspaces: {names}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from adapters.cli.console import UNWRITTEN
 from statemachine.errors import InternalError
+from tests.adapters.cli.terminal import on_terminal
 from tests.adapters.ship.logs import chained, write
 
 ROOT = Path(__file__).parents[3]
@@ -53,6 +55,62 @@ def test_an_encoding_that_lacks_a_name_is_no_failure(log: Path, words: tuple[str
     assert (answer.returncode, answer.stderr.count(b"error")) == (0, 0)
     assert "ünï-?" in answer.stdout.decode("cp1252") or "åsa-??" in answer.stdout.decode("cp1252")
     assert b"???" not in answer.stdout
+
+
+NAME = "shop\x1b[31m\u202e\x9b2J\nerror: all is lost"
+"""A workspace that somebody called so in his log, for whoever reads it."""
+NEARLY = NAME.replace("\x1b", "")
+OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]|^error: all")
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    started = {"owner": {"host": "laptop", "pid": 1, "started": "1"}}
+    place = {
+        "group": {"subscription": "s", "resource_group": "r", "name": "n", "container": "c"},
+        "facts": {"image": "i", "location": "westeurope", "cpu": 2.0, "memory_gb": 4.0},
+    }
+    failure = {"error": "AzureError", "message": NAME, "code": NAME, "http_status": 500}
+    told = [
+        {"type": "CreateRequested", "data": started | place},
+        {"type": "Created", "data": {"receipt": {"http_status": 201, "request_id": NAME}}},
+        {"type": "StopRequested", "data": started},
+        {"type": "StopFailed", "data": {"failure": failure}},
+        {"type": NAME, "data": {}},
+    ]
+    who = {"subject": NAME, "actor": {"user": NAME, "host": NAME, "azure": NAME}}
+    return write(tmp_path / "state" / "events.jsonl", chained([one | who for one in told]))
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("history",),
+        ("audit",),
+        ("audit", "who", NAME),
+        ("audit", "who", NEARLY),
+        ("audit", "cost", "--by", "workspace,actor"),
+        ("audit", "sql", f'SELECT workspace AS "{NAME}" FROM events'),
+        ("audit", "sql", f'SELECT "{NAME}" FROM events'),
+        ("audit", "-w", f"{NAME}x"),
+        ("audit", "expire", "--before", "2027-01-01", "--yes"),
+        ("replay", NAME),
+        ("replay", NAME, "--diff", "1", "3"),
+        ("replay", "--diff", NAME, f"{NAME}@3"),
+        ("replay", "--diff", NAME, NAME),
+        ("explain", NAME),
+    ],
+    ids=lambda words: repr(" ".join(words)),
+)
+def test_a_terminal_obeys_nothing_that_others_wrote(hostile: Path, words: tuple[str, ...], columns: int) -> None:
+    env = environment(hostile, NO_COLOR="1")
+    with on_terminal([*COMMAND, *words], env, ROOT, columns=columns) as terminal:
+        seen = terminal.end()
+    # Bold and dim are our own.
+    ours = re.sub(r"\x1b\[[0-9;]*m", "", seen) if "\x1b[31m" not in seen else seen
+    assert len(ours) > 20
+    assert not any(OBEYED.search(line) for line in ours.split("\n")), ours
 
 
 FULL = [
