@@ -33,13 +33,16 @@ def price_options(function: F) -> F:
 
 def chosen_prices(price_files: tuple[Path, ...], region: str) -> Prices:
     """The table the options name, else the one that ships. Raises CallError."""
+    from datetime import UTC, datetime
+
     from eventlog.audit.prices import PriceError, parse, shipped
 
     try:
         if not price_files:
             return shipped(region)
         texts = [path.read_bytes() for path in price_files]
-        return parse(", ".join(path.name for path in price_files), texts, stand_in=region)
+        names = ", ".join(path.name for path in price_files)
+        return parse(names, texts, stand_in=region, now=datetime.now(UTC))
     except PriceError as error:
         raise CallError(f"--prices: {error}") from error
     except OSError as error:

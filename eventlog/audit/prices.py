@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
@@ -24,6 +24,7 @@ MOST: Final = 10**9
 """No currency has so small a unit that an hour of a core costs more."""
 
 _UNIT: Final = re.compile(r"(\d{1,9}) (?:(?:GB|GiB) )?(second|minute|hour)s?", re.IGNORECASE)
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600}
 
 
@@ -95,13 +96,20 @@ def canonical(region: str) -> str:
     return region.replace(" ", "").lower()
 
 
-def parse(name: str, texts: Iterable[bytes], *, stand_in: str = "", example: bool = False) -> Prices:
-    """The table in one or more saved answers of the API, or arrays of them. Raises PriceError."""
+def parse(
+    name: str, texts: Iterable[bytes], *, stand_in: str = "", example: bool = False, now: datetime | None = None
+) -> Prices:
+    """The table in one or more saved answers of the API, or arrays of them.
+
+    What comes into force after ``now`` is left out; without it, the latest counts. Raises PriceError.
+    """
     pages = [page for text in texts for page in _pages(name, text)]
     chosen: dict[tuple[str, str], Item] = {}
     for item in (item for page in pages for item in page.items):
         part = METERS.get(item.meter_name)
-        if part is None or item.service_name != SERVICE or item.sku_name != SKU or item.type != "Consumption":
+        if part is None or (item.service_name, item.sku_name, item.type) != (SERVICE, SKU, "Consumption"):
+            continue
+        if now is not None and _since(item) > now:
             continue
         _check(name, item)
         key = (canonical(item.arm_region_name), part)
@@ -109,7 +117,7 @@ def parse(name: str, texts: Iterable[bytes], *, stand_in: str = "", example: boo
             chosen[key] = item
     regions = {region: _rates(name, region, chosen) for region, part in chosen if part == "vcpu"}
     if not regions:
-        raise PriceError(f"{name} has no {SKU} vCPU price of {SERVICE}")
+        raise PriceError(f"{name} has no {SKU} vCPU price of {SERVICE} that is in force")
     currencies = {item.currency_code for item in chosen.values()}
     if len(currencies) > 1:
         raise PriceError(f"{name} mixes currencies: {', '.join(sorted(currencies))}")
@@ -157,8 +165,10 @@ def _newer(item: Item, other: Item) -> bool:
     return _since(item) > _since(other)
 
 
-def _since(item: Item) -> str:
-    return item.effective_start_date.isoformat() if item.effective_start_date else ""
+def _since(item: Item) -> datetime:
+    """Since when it is in force: in UTC, which the API means also where it does not say so."""
+    found = item.effective_start_date
+    return _EVER if found is None else found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _rates(name: str, region: str, chosen: dict[tuple[str, str], Item]) -> Rates:

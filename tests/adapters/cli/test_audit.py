@@ -325,9 +325,10 @@ def test_cost_at_a_price_table_of_ones_own(call: Call, tmp_path: Path) -> None:
     }
     prices = tmp_path / "prices.json"
     meters = [("Standard vCPU Duration", 3.6, "1 Hour"), ("Standard Memory Duration", 0.36, "1 GB Hour")]
-    prices.write_text(
-        json.dumps({"Items": [item | {"meterName": m, "retailPrice": p, "unitOfMeasure": u} for m, p, u in meters]})
-    )
+    items = [item | {"meterName": m, "retailPrice": p, "unitOfMeasure": u} for m, p, u in meters]
+    # One that was announced is not what is paid today.
+    items += [one | {"retailPrice": 999, "effectiveStartDate": "2199-01-01T00:00:00Z"} for one in items]
+    prices.write_text(json.dumps({"Items": items}))
     _, out, err = call("audit", "cost", "-w", "ml", "--prices", str(prices), "--json")
     (line,) = objects(out)
     assert line["currency"] == "EUR"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -70,6 +70,16 @@ def test_the_newest_price_of_the_first_tier_of_the_right_meter() -> None:
     ]
     for order in ([*other, item(), MEMORY], [MEMORY, item(), *other]):
         assert parse("p", [page(*order)]).regions["westeurope"].vcpu == Decimal("0.00001")
+
+
+@pytest.mark.parametrize("later", ["2099-01-01T00:00:00Z", "2099-01-01T00:00:00"])
+def test_a_price_that_is_not_in_force_yet_is_not_taken(later: str) -> None:
+    announced = item(retailPrice=999, effectiveStartDate=later)
+    now = datetime(2026, 11, 29, tzinfo=UTC)
+    for order in ([item(), announced, MEMORY], [announced, item(), MEMORY]):
+        assert parse("p", [page(*order)], now=now).regions["westeurope"].vcpu == Decimal("0.00001")
+    with pytest.raises(PriceError, match="no Standard vCPU price of Container Instances that is in force"):
+        parse("p", [page(announced, MEMORY)], now=now)
 
 
 def test_pages_are_put_together() -> None:
