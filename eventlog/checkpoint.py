@@ -115,16 +115,30 @@ def trust_in(text: str) -> Trust:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    first, _, _ = text.partition("\n")
-    words = first.removeprefix(_BEGIN).split()
+    before, mark, pem = text.partition("-----BEGIN")
     try:
-        public = load_pem_public_key(text[max(0, text.find("-----BEGIN")) :].encode())
-        sealed = Sealed(int(words[3]), words[4], words[1]) if first.startswith(_BEGIN) else Sealed()
-    except (ValueError, IndexError, UnsupportedAlgorithm) as error:
+        public = load_pem_public_key(f"{mark}{pem}".encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise LogError("that is no public key", remedy="Give the file that `audit key` wrote.") from error
     if not isinstance(public, Ed25519PublicKey):
         raise LogError("that is a key of another kind than Ed25519", remedy="Give the file that `audit key` wrote.")
-    return Trust(public.public_bytes_raw(), sealed)
+    return Trust(public.public_bytes_raw(), _promised(before))
+
+
+def _promised(before: str) -> Sealed:
+    """What had been sealed, as the text before a key says. Raises LogError for what it would not say."""
+    # Programs that texts go through add such marks, and empty lines.
+    line = before.strip("\ufeff \t\r\n")
+    if not line:
+        return Sealed()
+    try:
+        _, key, _, seq, head = line.removeprefix(_BEGIN).split()[:5]
+        if line.startswith(_BEGIN):
+            return Sealed(int(seq), head, key)
+    except ValueError:
+        pass
+    # To take the key alone would drop what its owner promised.
+    raise LogError("the line before that public key is not what `audit key` wrote", remedy="Ask for the file again.")
 
 
 class SignedSeals(Seals):

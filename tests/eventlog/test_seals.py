@@ -338,6 +338,32 @@ def test_what_is_no_public_key(tmp_path: Path, text: bytes) -> None:
         read_trust(tmp_path / "none")
 
 
+@pytest.mark.parametrize("added", ["\ufeff", "\n", "\r\n \t\r\n"])
+def test_what_a_key_promises_survives_what_programs_add(path: Path, tmp_path: Path, added: str) -> None:
+    live(quick(path), 7)
+    seal(quick(path))
+    text = public_key(path)
+    for changed in (added + text, added + text.replace("\n", "\r\n")):
+        file = tmp_path / "key.pem"
+        file.write_bytes(changed.encode())
+        assert read_trust(file) == trust_in(text)
+        assert read_trust(file).sealed.seq == 7
+
+
+@pytest.mark.parametrize(
+    ("was", "now"), [("devpod", "Devpod"), ("devpod", "> devpod"), ("sealed 7 ", "sealed "), ("sealed 7", "sealed x")]
+)
+def test_a_promise_that_was_changed_is_not_dropped(path: Path, tmp_path: Path, was: str, now: str) -> None:
+    live(quick(path), 7)
+    seal(quick(path))
+    file = tmp_path / "key.pem"
+    file.write_text(public_key(path).replace(was, now, 1))
+    with pytest.raises(LogError, match="the line before that public key is not what `audit key` wrote"):
+        read_trust(file)
+    bare = file.read_text().partition("\n")[2]
+    assert trust_in(bare).sealed.seq == 0
+
+
 def test_appending_to_a_sealed_log_imports_no_cryptography(path: Path, trust: list[Trust]) -> None:
     code = f"""
 import sys
