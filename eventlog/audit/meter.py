@@ -61,13 +61,14 @@ class _Meter:
         self._billed: _Billed | None = None
         self._before: _Billed | None = None
         """What was billed before the create or start that is under way."""
-        self._since = self._seen = datetime.min.replace(tzinfo=UTC)
+        self._since = self._seen = self._last = datetime.min.replace(tzinfo=UTC)
         self._stream = Stream("", "")
 
     def step(self, step: Step) -> None:
         """Take one event into account."""
         record, event = step.record, step.event
         self._stream = step.stream
+        self._follow_clock(record.time)
         if event is not None:
             HANDLERS.get(type(event), _Meter._nothing)(self, step)
         # Who Azure says it is is known from the invocation's later events.
@@ -77,7 +78,15 @@ class _Meter:
 
     def finish(self, now: datetime) -> None:
         """The log ends here; what is on stays on until now."""
+        self._follow_clock(now)
         self._cut(now, running=True)
+
+    def _follow_clock(self, moment: datetime) -> None:
+        """Begin anew if the clock was set to before what is counted began; what it showed until then is kept."""
+        if moment < self._since:
+            self._cut(self._last)
+            self._since = self._seen = moment
+        self._last = moment
 
     def _turn_on(self, step: Step) -> None:
         self._cut(step.record.time)

@@ -131,6 +131,22 @@ def test_a_clock_that_steps_back_costs_nothing(story: Story) -> None:
     assert seconds(story) == (0, 0)
 
 
+def test_a_clock_that_was_set_back_while_it_ran_loses_only_what_it_did_not_show(story: Story) -> None:
+    story.creates("shop", 40).runs("shop", 600).wait(hours=-1).runs("shop", HOUR / 2).stops("shop", 0)
+    assert seconds(story) == (40 + 600 + HOUR / 2, 0)
+
+
+def test_a_clock_that_was_set_back_while_it_runs_on(story: Story) -> None:
+    story.creates("shop", 40).wait(hours=-1).runs("shop", 600).wait(minutes=5)
+    assert seconds(story) == (40 + 600 + 300, 0)
+    assert [one.running for one in stretches(story)] == [False, True]
+
+
+def test_a_clock_that_was_set_back_before_it_was_found_ended(story: Story) -> None:
+    story.creates("shop", 40).wait(hours=-1).runs("shop", 60).wait(minutes=10).says("shop", e.Exited())
+    assert seconds(story) == (40 + 60, 600)
+
+
 def test_a_second_size_is_priced_as_the_second_size(story: Story) -> None:
     failure = e.Failure(error="ProvisioningError", message="crash loop")
     story.fails_to_create("ml", failure, seconds=HOUR, cpu=1.0).creates("ml", HOUR, cpu=4.0)
