@@ -29,11 +29,18 @@ def default_path(environ: Mapping[str, str]) -> Path:
             from platformdirs import user_state_path
 
             path = user_state_path(APPLICATION, appauthor=False) / FILE_NAME
+        path = Path(os.path.realpath(path))
     except RuntimeError as error:
-        raise LogError(
-            f"there is no place for the event log: {error}", remedy=f"Set {VARIABLE} to the path of a file."
-        ) from error
-    return Path(os.path.realpath(path))
+        raise _no_place(str(error)) from error
+    except OSError as error:  # a folder that was deleted around us
+        raise _no_place(f"{named} in this folder: {error.strerror}") from error
+    if not path.name:
+        raise _no_place(f"{named} is a folder")
+    return path
+
+
+def _no_place(why: str) -> LogError:
+    return LogError(f"there is no place for the event log: {why}", remedy=f"Set {VARIABLE} to the path of a file.")
 
 
 def torn_path(log: Path, seq: int, moment: str, attempt: int = 0) -> Path:

@@ -148,12 +148,23 @@ def test_a_link_to_the_log_is_the_log(
     assert [entry.name for entry in link.parent.iterdir()] == ["events.jsonl"]
 
 
-def test_a_user_without_a_home(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACI_EVENT_LOG", "~nosuchuser/events.jsonl")
+@pytest.mark.parametrize("name", ["~nosuchuser/events.jsonl", "/", "/tmp/.."])
+def test_a_place_that_is_none(call: Call, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("ACI_EVENT_LOG", name)
     for verb in ("history", "verify", "audit"):
         status, out, err = call(verb)
         assert (status, out, len(err.splitlines())) == (85, "", 1)
         assert "no place for the event log" in err
+
+
+def test_a_folder_that_is_not_there_any_more(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACI_EVENT_LOG", "events.jsonl")
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    status, out, err = call("history")
+    assert (status, out, len(err.splitlines())) == (85, "", 1)
+    assert "events.jsonl in this folder: No such file or directory" in err
 
 
 @pytest.mark.parametrize(
