@@ -54,14 +54,19 @@ static void watch(int fd, short events, enum owner owner, void *object) {
     watches[watch_count++] = (struct watch){owner, object};
 }
 
+static void watch_output(struct stream *stream, enum channel channel) {
+    struct output *output = channel == CHANNEL_OUT ? &stream->out : &stream->err;
+    short events = stream_output_events(stream, output);
+    /* Without interest not even the hang-up may wake us: poll would return at once, again and again. */
+    if (events != 0) watch(output->fd, events, channel == CHANNEL_OUT ? OWNER_OUT : OWNER_ERR, stream);
+}
+
 static void watch_stream(struct stream *stream) {
     watch(stream->report, POLLIN, OWNER_REPORT, stream);
     if (!stream->terminal || stream->queue != NULL) watch(stream->in, stream_in_events(stream), OWNER_IN, stream);
-    short out = stream_output_events(stream, &stream->out);
-    short err = stream_output_events(stream, &stream->err);
-    /* Without interest not even the hang-up may wake us: poll would return at once, again and again. */
-    if (out != 0) watch(stream->out.fd, out, OWNER_OUT, stream);
-    if (err != 0) watch(stream->err.fd, err, OWNER_ERR, stream);
+    if (stream->err_first) watch_output(stream, CHANNEL_ERR);
+    watch_output(stream, CHANNEL_OUT);
+    if (!stream->err_first) watch_output(stream, CHANNEL_ERR);
 }
 
 static void watch_all(int listener) {

@@ -354,6 +354,19 @@ void stream_hand_over(struct session *session) {
         if (!stream->gone && stream->queue != NULL) stream_in_ready(stream, POLLOUT);
 }
 
+/* Who was read goes behind the others, and so does the channel: there is room for few reads in a turn, and the first
+   in the order would take it each time. */
+static void to_the_end(struct stream *stream, enum channel channel) {
+    struct stream **place = &stream->session->streams;
+    stream->err_first = channel == CHANNEL_OUT;
+    if (stream->next == NULL) return;
+    while (*place != stream) place = &(*place)->next;
+    *place = stream->next;
+    while (*place != NULL) place = &(*place)->next;
+    *place = stream;
+    stream->next = NULL;
+}
+
 void stream_output_ready(struct stream *stream, enum channel channel) {
     static uint8_t buffer[PACKET_PAYLOAD];
     struct output *output = channel == CHANNEL_OUT ? &stream->out : &stream->err;
@@ -370,6 +383,7 @@ void stream_output_ready(struct stream *stream, enum channel channel) {
     output->owed -= (size_t)count < output->owed ? (size_t)count : output->owed;
     stream->last_output = now_ms();
     send(stream, channel == CHANNEL_OUT ? PACKET_STDOUT : PACKET_STDERR, buffer, (size_t)count);
+    to_the_end(stream, channel);
 }
 
 void stream_report_ready(struct stream *stream) {

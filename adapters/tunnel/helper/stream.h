@@ -32,6 +32,7 @@ struct stream {
     bool terminal;
     int in, report;
     struct output out, err;
+    bool err_first; /* its turn comes before that of out */
     struct packet *queue, *queue_end; /* input the command has not read yet */
     size_t queue_bytes;
     struct inflater *inflater; /* once a packet came compressed */

@@ -46,7 +46,7 @@ class Behaviour:
     input: Callable[[bytes], bytes] = bytes
     drop_after: int = 0  # bytes of output after which the TCP connection is cut, once
     frame_most: int = 65536
-    rate_delay: float = 0.0
+    rate: float = 0.0  # bytes of output a second; 0: as fast as it goes
     silent: bool = False
 
 
@@ -153,6 +153,8 @@ class ExecServer:
             behaviour = self.behaviour
             data = behaviour.output(data)
             sent += len(data)
+            if behaviour.rate:
+                await asyncio.sleep(len(data) / behaviour.rate)
             if behaviour.drop_after and sent >= behaviour.drop_after:
                 behaviour.drop_after = 0
                 connection.transport.abort()
