@@ -15,7 +15,7 @@ from typing import Final
 from adapters.tunnel.packet import PAYLOAD_MOST
 
 EXPANDED_MOST: Final = 32768  # the helper takes no packet that expands to more
-OVERHEAD: Final = 64  # what a piece that does not shrink may grow by: 5 bytes for each 16 KiB, the flush, the ends
+OVERHEAD: Final = 64  # what a piece that does not shrink grows by: 5 bytes for each 16 KiB, the flush, the ends
 PIECE_MOST: Final = min(EXPANDED_MOST, PAYLOAD_MOST) - OVERHEAD
 PIECE_LEAST: Final = 512
 UNDER_WAY: Final = 1 << 20  # bytes without an acknowledgement from which on the line is what everything waits for
@@ -62,8 +62,8 @@ class Deflater:
         """So many bytes went as they are."""
         self._pause -= min(count, self._pause)
 
-    def squeeze(self, piece: bytes) -> bytes:
-        """One packet's payload from at most ``PIECE_MOST`` bytes; at most ``OVERHEAD`` longer than those."""
+    def squeeze(self, piece: bytes) -> bytes | None:
+        """One packet's payload from at most ``PIECE_MOST`` bytes, or None: then they had better go as they are."""
         before = self._clock()
         payload = self._squeezer.compress(piece) + self._squeezer.flush(zlib.Z_SYNC_FLUSH)
         now = self._clock()
@@ -76,7 +76,11 @@ class Deflater:
             self._pause_next = PAUSE_FIRST
         if self._done >= STEP_BYTES:
             self._judge(now)
-        return payload
+        if len(payload) <= len(piece) + OVERHEAD:
+            return payload
+        # Some builds of zlib make more of it at their fastest. What the other end is not given is no past to refer to.
+        self._squeezer = _squeezer(self._level)
+        return None
 
     def _judge(self, now: float) -> None:
         """Work harder while there is time to, less hard when there is none."""

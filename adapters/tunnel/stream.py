@@ -154,8 +154,8 @@ class Stream:
             self._close_source()
             return
         if self._deflater is not None:
-            if squeeze and len(data) >= PIECE_LEAST:
-                payload = self._deflater.squeeze(data)
+            payload = self._deflater.squeeze(data) if squeeze and len(data) >= PIECE_LEAST else None
+            if payload is not None:
                 self._credit -= len(payload)
                 self._link.send(Type.STDIN, self.number, payload, DEFLATED)
                 return

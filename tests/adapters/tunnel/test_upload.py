@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
+import struct
 import time
+import zlib
 
 import pytest
 
-from adapters.tunnel import CommandSpec, Tuning, run_command
+from adapters.tunnel import CommandSpec, Tuning, deflate, run_command
 from adapters.tunnel.deflate import Deflater
 from statemachine.errors import TunnelError
 
@@ -73,6 +76,33 @@ def test_both_kinds_in_turn(upload):
     outcome, came = upload("sha256sum", data)
     assert said(outcome) == hashlib.sha256(data).hexdigest()
     assert came < len(data) * 0.8
+
+
+class Wasteful:
+    """As some builds of zlib do at their fastest: what does not shrink becomes longer than it has to."""
+
+    def __init__(self, _level):
+        self._inner = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+
+    def compress(self, piece):
+        shrunk = self._inner.compress(piece) + self._inner.flush(zlib.Z_SYNC_FLUSH)
+        if len(shrunk) < len(piece):
+            return shrunk
+        blocks = [piece[at : at + 64] for at in range(0, len(piece), 64)]
+        heads = [b"\0" + struct.pack("<HH", len(block), len(block) ^ 0xFFFF) for block in blocks]
+        return b"".join(itertools.chain(*zip(heads, blocks, strict=True))) + b"\0\0\0\xff\xff"
+
+    def flush(self, _mode):
+        return b""
+
+
+def test_what_becomes_longer_than_a_packet_goes_as_it_is(upload, monkeypatch):
+    monkeypatch.setattr(deflate, "_squeezer", Wasteful)
+    data = (TEXT[:1_500_000] + os.urandom(700_000)) * 3
+    outcome, came = upload("sha256sum", data)
+    assert said(outcome) == hashlib.sha256(data).hexdigest()
+    assert came < len(data) * 0.9
+    assert upload.server.sessions == 2, "one that placed the helper, and one"
 
 
 def test_drops_do_not_change_a_byte(upload):
