@@ -113,6 +113,11 @@ class Link:
         return self._up
 
     @property
+    def moving(self) -> bool:
+        """Whether it is up, and what was on its way first when the last channel ended has arrived."""
+        return self._up and not (self._kept and self._kept[0][0] == self.learned.stuck_at)
+
+    @property
     def has_room(self) -> bool:
         """Whether more data should be handed in: both the window and the channel have room."""
         return (

@@ -198,7 +198,7 @@ class Session:
             self._break(f"the exec session was closed ({closed})", too_long=closed.code == 1009)
             return
         self._guard(lambda: self._feed(received))
-        if self.link.up and self._broken_at is not None:
+        if self._broken_at is not None and self.link.moving:
             self._on_event(f"resumed after {time.monotonic() - self._broken_at:.1f} s")
             self._broken_at = None
             self._attempt = 0

@@ -1,0 +1,46 @@
+"""Dialling again: how often, how long, and which refusals pass while commands run."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from adapters.tunnel import CommandSpec, Tuning, run_command
+from statemachine.errors import TunnelLostError
+
+SESSIONS_MOST = 60
+
+
+@pytest.fixture
+def run(endpoint, captured):
+    """Run a command over an endpoint that has the helper already."""
+    server = endpoint()
+
+    def run(command, data=b"", *, opener=server.opener, **tuning):
+        times = Tuning(**{"dead": 300, "resume": 60, "backoff_first": 0.05, **tuning})
+        return captured(
+            lambda i, o, e: run_command(
+                CommandSpec(command), opener, stdin=i, stdout=o, stderr=e, ca_file=server.ca_file, tuning=times
+            ), data,
+        )  # fmt: skip
+
+    run.server = server
+    run("true")
+    server.sessions = 0
+    return run
+
+
+def test_a_line_that_breaks_at_the_same_packet_each_time_is_dialled_less_and_less_often_and_given_up(run):
+    server = run.server
+
+    def cut(piece):
+        if len(piece) < 5000 or b"ppp" in piece or server.sessions > SESSIONS_MOST:
+            return piece
+        server.drop_all()
+        return b""
+
+    server.behaviour.input = cut
+    with pytest.raises(TunnelLostError, match="was not resumed within"):
+        run("cat; exit 3", os.urandom(20_000), resume=1.5)
+    assert server.sessions < 15
