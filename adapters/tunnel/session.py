@@ -40,6 +40,7 @@ ASLEEP: Final = 5.0
 SETTLE: Final = 0.7
 BYE_SECONDS: Final = 1.0
 FIRST_CUTS: Final = 8
+DOUBLINGS_MOST: Final = 16
 ONCE_MORE: Final = 1.0
 TROUBLE_SECONDS: Final = 8.0
 CROWDED_SECONDS: Final = 30.0
@@ -253,7 +254,7 @@ class Session:
         now = time.monotonic()
         self._broken_at = now if self._broken_at is None else self._broken_at
         waited = now - self._broken_at
-        pause = min(self._tuning.backoff_first * 2**self._attempt, self._tuning.backoff_most)
+        pause = min(self._tuning.backoff_first * 2 ** min(self._attempt, DOUBLINGS_MOST), self._tuning.backoff_most)
         if waited + pause > self._patience:
             lost = TunnelLostError(f"the session broke and was not resumed within {waited:.0f} s: {why.message}")
             self._lose(lost, why)

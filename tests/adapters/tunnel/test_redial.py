@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 
 import pytest
 
 from adapters.tunnel import CommandSpec, Tuning, run_command
-from statemachine.errors import TunnelLostError
+from statemachine.errors import TunnelLostError, TunnelUnreachableError
+from tests.waiting import PATIENCE, until
 
 SESSIONS_MOST = 60
+AWAY_FOR = 1100
 
 
 @pytest.fixture
@@ -31,6 +35,20 @@ def run(endpoint, captured):
     return run
 
 
+@contextlib.contextmanager
+def breaking(server, began):
+    """Break the line once as soon as the command has begun."""
+
+    def drop():
+        until(began.exists)
+        server.drop_all()
+
+    thread = threading.Thread(target=drop)
+    thread.start()
+    yield
+    thread.join(PATIENCE)
+
+
 def test_a_line_that_breaks_at_the_same_packet_each_time_is_dialled_less_and_less_often_and_given_up(run):
     server = run.server
 
@@ -44,3 +62,22 @@ def test_a_line_that_breaks_at_the_same_packet_each_time_is_dialled_less_and_les
     with pytest.raises(TunnelLostError, match="was not resumed within"):
         run("cat; exit 3", os.urandom(20_000), resume=1.5)
     assert server.sessions < 15
+
+
+def test_a_network_that_is_away_for_a_thousand_dials_is_waited_for(run, tmp_path):
+    began, back, calls = tmp_path / "began", tmp_path / "back", []
+
+    def opener():
+        calls.append(1)
+        if 1 < len(calls) < AWAY_FOR:
+            raise TunnelUnreachableError("the network is away")
+        if len(calls) > 1:
+            back.touch()
+        return run.server.opener()
+
+    with breaking(run.server, began):
+        outcome = run(
+            f"touch {began}; until [ -e {back} ]; do sleep 0.05; done; exit 4", opener=opener, backoff_first=1e-4,
+            backoff_most=1e-3,
+        )  # fmt: skip
+    assert (outcome.status, len(calls)) == (4, AWAY_FOR)
