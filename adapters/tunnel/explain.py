@@ -31,6 +31,7 @@ _LET_GO: Final = frozenset({1001, 1006, TOO_LONG, 1012, 1013, 1014})
 """What a server says that goes away, is too busy, or takes no message so long (RFC 6455, and IANA's registry of codes):
 nothing of its process.
 """
+_PROMPTS: Final = ("#", "$", "%")
 _RESTART: Final = "Stop and start the workspace to get rid of it."
 _SHELL_SILENT: Final = (
     "Try again; if it stays so, see that the image's /bin/sh starts without asking for anything and "
@@ -69,10 +70,10 @@ def quoted(heard: bytes) -> str:
 
 def closed_early(closed: ChannelClosedError, text: str, *, started: bool) -> TunnelError:
     """The session was closed before the helper spoke; ``started``: although a shell had answered already."""
-    # A prompt is no explanation: who cannot start a shell says so in words.
-    if closed.code == 1006 and (started or not any(map(str.isalpha, text))):
+    began = started or _is_prompt(text)
+    if closed.code == 1006 and (began or not text):
         return CutShortError(f"the exec session broke before the helper spoke ({closed})")
-    if started and closed.code in _LET_GO:
+    if began and (closed.code in _LET_GO or not started):
         cut = CutShortError(f"the exec session was ended before the helper spoke ({closed})")
         cut.too_long = closed.code == TOO_LONG
         return cut
@@ -88,6 +89,11 @@ def closed_early(closed: ChannelClosedError, text: str, *, started: bool) -> Tun
     if text:
         return NoShellError(f"/bin/sh could not be used ({closed}): {text}")
     return NothingRanError(f"the exec session was closed before a process ran ({closed})")
+
+
+def _is_prompt(text: str) -> bool:
+    """Whether a shell has said no more than that it is there: who cannot start one says so in words."""
+    return text.endswith(_PROMPTS) or (text != "" and not any(map(str.isalpha, text)))
 
 
 def no_answer(what: str, text: str) -> NoShellError:

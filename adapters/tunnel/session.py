@@ -22,6 +22,7 @@ from adapters.tunnel.stream import Stream
 from adapters.tunnel.websocket import Channel, ChannelClosedError, NothingRanError
 from statemachine.errors import (
     ExecRefusedError,
+    HelperMismatchError,
     InternalError,
     NoShellError,
     ProviderError,
@@ -181,7 +182,8 @@ class Session:
             self._cuts += 1
             passes = self._cuts < FIRST_CUTS
         else:
-            passes = _passes(problem)
+            # The helper there has worked before: what ends it now is the line, or its host.
+            passes = _passes(problem) or (self.link.known and isinstance(problem, HelperMismatchError))
         if passes:
             self._try_again(problem)
         else:

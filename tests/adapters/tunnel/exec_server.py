@@ -88,6 +88,11 @@ class ExecServer:
         for connection in list(self.live):
             self._loop.call_soon_threadsafe(connection.transport.abort)
 
+    def close_all(self, code: int) -> None:
+        """Close every connection with this code."""
+        for connection in list(self.live):
+            asyncio.run_coroutine_threadsafe(connection.close(code), self._loop)
+
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()

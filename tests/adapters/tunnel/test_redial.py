@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 
 import pytest
@@ -81,3 +82,39 @@ def test_a_network_that_is_away_for_a_thousand_dials_is_waited_for(run, tmp_path
             backoff_most=1e-3,
         )  # fmt: skip
     assert (outcome.status, len(calls)) == (4, AWAY_FOR)
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1011, 4000])
+def test_commands_that_run_outlive_a_dial_that_is_closed_before_the_helper_speaks(run, tmp_path, code):
+    server, began, closed = run.server, tmp_path / "began", tmp_path / "closed"
+
+    def close(piece):
+        if server.sessions != 2:
+            return piece
+        have = re.search(rb"\[devpod-aci:have:\d+\]", piece)
+        if have and not closed.exists():
+            closed.touch()
+            server.close_all(code)
+            return piece[: have.end()]
+        return b"" if closed.exists() else piece
+
+    server.behaviour.output = close
+    with breaking(server, began):
+        assert run(f"touch {began}; until [ -e {closed} ]; do sleep 0.05; done; exit 4").status == 4
+    assert server.sessions == 3
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1009, 1011, 4000])
+@pytest.mark.parametrize("prompt", ["# ", "root@host:/srv/app# ", "~ $ "])
+def test_a_prompt_does_not_say_that_there_is_no_shell(run, code, prompt):
+    server, calls = run.server, []
+
+    def opener():
+        calls.append(1)
+        first = len(calls) == 1
+        server.behaviour.say_first = prompt.encode() if first else b""
+        server.behaviour.close_with = code if first else None
+        return server.opener()
+
+    assert run("exit 4", opener=opener).status == 4
+    assert len(calls) == 2
