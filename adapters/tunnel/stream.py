@@ -174,7 +174,10 @@ class Stream:
     def _deliver(self, output: _Output, data: bytes) -> None:
         if output.pending_bytes + len(data) > STREAM_WINDOW:
             raise MalformedError("more output than there was credit for")
-        if output.broken or self.ended:
+        if self.ended:
+            return
+        if output.broken:
+            self._consumed(output, len(data))
             return
         # Written in the next ``update``, which comes before the loop waits again: many packets in one call.
         if data:
@@ -205,19 +208,23 @@ class Stream:
         except OSError as problem:
             self._broken(output, problem)
             return None
-        output.consumed += taken
+        self._consumed(output, taken)
+        return taken
+
+    def _consumed(self, output: _Output, count: int) -> None:
+        output.consumed += count
         if output.consumed >= CREDIT_STEP and self._result is None:
             self._link.send(Type.CREDIT, self.number, messages.encode_credit(output.channel, output.consumed))
             output.consumed = 0
-        return taken
 
     def _broken(self, output: _Output, problem: OSError) -> None:
-        """Nobody reads any more: as with a local pipe, that is the end of who writes to stdout."""
+        """Nobody reads any more: as with a local pipe, that is the end of who writes to stdout; stderr goes nowhere."""
         output.broken = True
+        unread, output.pending_bytes = output.pending_bytes, 0
         output.pending.clear()
-        output.pending_bytes = 0
         self._loop.forget(output.sink.fd)
         if output.channel == CHANNEL_ERR:
+            self._consumed(output, unread)
             self._finish_if_drained()
             return
         if self._result is None:

@@ -13,6 +13,13 @@ from adapters.tunnel import CommandSpec, helperfile, run_command
 from statemachine.errors import TunnelError, UserUnknownError
 
 
+def no_reader():
+    """A pipe that nobody reads."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    return write_end
+
+
 @pytest.fixture
 def run(endpoint, captured):
     server = endpoint()
@@ -34,6 +41,19 @@ def test_streams_are_apart_and_the_status_is_the_commands(run):
 
 def test_a_signal_is_128_and_its_number(run):
     assert run("kill -9 $$").status == 137
+
+
+@pytest.mark.parametrize("opened", [no_reader, lambda: os.open("/dev/full", os.O_WRONLY)], ids=["unread", "full"])
+def test_a_stderr_that_takes_nothing_does_not_stop_the_command(run, captured, opened):
+    stderr = opened()
+    outcome = captured(
+        lambda i, o, _: run_command(
+            CommandSpec("head -c 5000000 /dev/zero >&2; echo done; exit 3"), run.server.opener, stdin=i, stdout=o,
+            stderr=stderr, ca_file=run.server.ca_file,
+        )
+    )  # fmt: skip
+    os.close(stderr)
+    assert (outcome.status, outcome.out) == (3, b"done\n")
 
 
 def test_every_byte_both_ways(run):
