@@ -19,6 +19,7 @@ enum {
     CREDIT_STEP = STREAM_WINDOW / 4,
     QUIET_MS = 200,
     SETTLED_MS = 2000,
+    LATE_MOST = 16 << 10, /* more than a terminal holds beyond what it says waits */
     EOT = 4,
     PIECES_MOST = 16,
 };
@@ -235,9 +236,16 @@ bool stream_child_ended(struct session *session, pid_t pid, int status) {
     return false;
 }
 
+/* Output that came in time and lies there only because the line is full: that is no quiet. Of a child that never stops
+   so much is enough. */
+static bool held_up(const struct stream *stream) {
+    return stream->late < LATE_MOST && waiting_in(stream->out.fd) + waiting_in(stream->err.fd) > 0;
+}
+
 static bool drained(struct stream *stream, uint64_t now) {
     if (stream->out.fd < 0 && stream->err.fd < 0) return true;
     if (stream->out.owed > 0 || stream->err.owed > 0) return false;
+    if (held_up(stream)) stream->last_output = stream->settled_at = now;
     if (stream->settled_at == 0) stream->settled_at = now;
     return now - stream->last_output >= QUIET_MS || now - stream->settled_at >= SETTLED_MS;
 }
@@ -380,7 +388,9 @@ void stream_output_ready(struct stream *stream, enum channel channel) {
         return;
     }
     output->credit -= (uint32_t)count;
-    output->owed -= (size_t)count < output->owed ? (size_t)count : output->owed;
+    size_t owed = (size_t)count < output->owed ? (size_t)count : output->owed;
+    output->owed -= owed;
+    if (stream->exited) stream->late += (size_t)count - owed;
     stream->last_output = now_ms();
     send(stream, channel == CHANNEL_OUT ? PACKET_STDOUT : PACKET_STDERR, buffer, (size_t)count);
     to_the_end(stream, channel);

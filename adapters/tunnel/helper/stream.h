@@ -42,6 +42,7 @@ struct stream {
 
     bool exited, killed;
     int status;
+    size_t late; /* output that came after what was owed */
     uint64_t exited_at, settled_at, last_output;
 };
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
-from adapters.tunnel import CommandSpec, run_through_holder
+from adapters.tunnel import CommandSpec, TtySize, run_command, run_through_holder
 from tests.waiting import PATIENCE, until
 
 RATE = 4e6
 FLOODED = 4_000_000
+SLOW = 12e3
+SIZE = 175_000  # what waits for the line, a little that is on it, and what a terminal holds
 
 
 class Flood:
@@ -81,3 +84,32 @@ def test_what_a_command_says_to_stderr_does_not_wait_for_the_end_of_its_stdout(f
     flooded = flood(f"cat /dev/zero & until [ -e {tmp_path}/go ]; do sleep 0.05; done; echo problem >&2; wait")
     (tmp_path / "go").touch()
     until(lambda: flooded.err == b"problem\n")
+
+
+def test_the_end_of_a_terminals_output_comes_over_a_slow_line_too(endpoint, captured, gone, tmp_path):
+    """Of what a terminal holds it tells only a part: the rest had no room for longer than what counts as quiet."""
+    server = endpoint()
+    pid, go = tmp_path / "pid", tmp_path / "go"
+    command = f"echo $$ >{pid}; until [ -e {go} ]; do sleep 0.02; done; head -c {SIZE} /dev/zero | tr '\\0' x; exit 4"
+    outcomes = []
+
+    def run():
+        outcomes.append(
+            captured(
+                lambda i, o, e: run_command(
+                    CommandSpec(command, tty=TtySize(24, 80)), server.opener, stdin=i, stdout=o, stderr=e,
+                    ca_file=server.ca_file,
+                )
+            )
+        )  # fmt: skip
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    until(lambda: pid.exists() and pid.read_text().endswith("\n"))
+    server.behaviour.rate = SLOW
+    go.touch()
+    assert gone(int(pid.read_text()))
+    time.sleep(1.2)  # several times what is quiet
+    server.behaviour.rate = 0
+    thread.join(PATIENCE)
+    assert (outcomes[0].status, len(outcomes[0].out)) == (4, SIZE)
