@@ -99,6 +99,8 @@ class Link:
         self._kept_bytes = 0
         self._early_bytes = 0
         self._early: set[int] = set()
+        self._instance = b""  # which server is at the other end
+        self._told = b""  # which one was given commands before it said that it has the session
         self._next_number = 0
         self._sent_next = 0  # what has this number or a later one was never given to a channel
         self._receive_next = 0
@@ -106,11 +108,6 @@ class Link:
         self._unacked_packets = 0
         self._began = self._heard = self._spoke = self._acked_at = 0.0
         self.learned = Learned()
-
-    @property
-    def up(self) -> bool:
-        """Whether both ends have agreed where they are."""
-        return self._up
 
     @property
     def moving(self) -> bool:
@@ -146,6 +143,7 @@ class Link:
         waiting = [unpack(data) for _, data in self._kept]
         self._id = secrets.token_bytes(16)
         self._known = False
+        self._told = b""
         self._kept.clear()
         self._kept_bytes = self._next_number = self._sent_next = self._receive_next = 0
         self._unacked_bytes = self._unacked_packets = 0
@@ -302,6 +300,9 @@ class Link:
                 f"the helper in the container is another build ({hello.digest.hex()[:16]}…)",
                 remedy="Stop and start the workspace to get rid of it.",
             )
+        self._instance = hello.instance
+        if self._told not in (b"", hello.instance) and not self._known:
+            raise ForgottenError("the container has restarted before it answered")
         self._parser.probing = True
 
     def _attach(self, bad: bytes) -> None:
@@ -337,6 +338,7 @@ class Link:
         if self._early_bytes > EARLY_MOST:
             return False
         self._early.add(number)
+        self._told = self._instance
         self._sent_next = (number + 1) & 0xFFFFFFFF
         self._write(data)
         return True

@@ -103,6 +103,37 @@ def test_a_command_that_ran_in_the_old_container_is_lost_and_those_that_wait_are
     assert note.read_text() == "x\n", "what may have run is not run again"
 
 
+def test_a_first_command_does_not_run_again_in_a_container_that_restarted_before_it_answered(
+    endpoint, captured, tmp_path
+):
+    """A short first command goes out before the container has answered, and nobody heard the answer."""
+    server, note, held_up = endpoint(), tmp_path / "ran", []
+
+    def no_answer(piece):
+        if held_up and server.sessions == 1:
+            return b""
+        if b"probe-end" in piece:
+            held_up.append(1)
+        return piece
+
+    def break_it():
+        until(note.exists)
+        restart(server)
+
+    server.behaviour.output = no_answer
+    breaking = threading.Thread(target=break_it)
+    breaking.start()
+    with pytest.raises(TunnelLostError, match="restarted before it answered"):
+        captured(
+            lambda i, o, e: run_command(
+                CommandSpec(f"echo x >>{note}; sleep 60"), server.opener, stdin=i, stdout=o, stderr=e,
+                ca_file=server.ca_file, tuning=Tuning(**BRISK),
+            )
+        )  # fmt: skip
+    breaking.join()
+    assert note.read_text() == "x\n"
+
+
 def test_one_that_was_never_sent_is_told_what_azure_said(endpoint, captured):
     server = endpoint()
     calls = []
