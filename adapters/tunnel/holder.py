@@ -214,7 +214,10 @@ class _Holder:
             self._lock.touch()
         else:
             self._event("the socket was removed; listening anew")
-            self._socket.listen()
+            try:
+                self._socket.listen()
+            except OSError as problem:
+                self._event(f"the socket cannot be made: {problem.strerror or problem}")
 
     def _retire(self) -> None:
         """Leave the place to a holder of another build, and end with the last command that runs here."""
@@ -286,12 +289,11 @@ class _Holder:
 
     def _question(self, client: _Client, question: object) -> None:
         """Answer in a thread, which has the connection from now on: a question may take a while."""
-        sock, answer = client.sock.dup(), self._answer
+        if self._answer is not None:
+            self._loop.forget(client.sock.fileno())
+            sock = socket.socket(fileno=client.sock.detach())
+            threading.Thread(target=_answer_one, args=(sock, self._answer, question), daemon=True).start()
         self._drop(client)
-        if answer is None:
-            sock.close()
-            return
-        threading.Thread(target=_answer_one, args=(sock, answer, question), daemon=True).start()
 
     def _run(self, client: _Client, order: bytes) -> None:
         def ended(_: Stream, result: int | ProviderError) -> None:

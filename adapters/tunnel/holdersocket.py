@@ -29,17 +29,22 @@ class HolderSocket:
         self.listen()
 
     def listen(self) -> None:
-        """Begin, or begin again; a file that is there belongs to a holder that died, for we have the lock."""
+        """Begin, or begin again; a file that is there belongs to a holder that died, for we have the lock.
+
+        Raises OSError.
+        """
         self.close(remove=False)
         self._path.unlink(missing_ok=True)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
-        try:
-            listener.bind(str(self._path))
-        finally:
-            os.umask(before)
-        self._inode = self._path.lstat().st_ino
-        listener.listen(BACKLOG)
+        with contextlib.ExitStack() as opened:
+            listener = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            before = os.umask(0o177)
+            try:
+                listener.bind(str(self._path))
+            finally:
+                os.umask(before)
+            listener.listen(BACKLOG)
+            self._inode = self._path.lstat().st_ino
+            opened.pop_all()
         listener.settimeout(0)
         self._listener = listener
         self._loop.watch(listener.fileno(), select.POLLIN, self._accept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -53,6 +54,38 @@ def test_a_holder_whose_socket_was_removed_listens_again(held):
     holder.path.unlink()
     assert holder("echo found").out == b"found\n"
     assert holder.server.sessions == 1
+
+
+def test_a_socket_that_cannot_be_made_is_tried_again_and_ends_nothing(held, tmp_path):
+    holder = held()
+    running = Running(holder, tmp_path / "began")
+    holder.path.unlink()
+    holder.path.mkdir()
+    until(
+        lambda: "cannot be made" in holder.path.with_suffix(".log").read_text() or holder.started[0].poll() is not None
+    )
+    holder.path.rmdir()
+    result = running.join()
+    assert (result.status, result.out) == (4, b"mine\n")
+    until(holder.path.exists)
+    assert holder("echo found").out == b"found\n"
+    assert holder.server.sessions == 1
+
+
+def test_a_question_takes_no_descriptor_that_is_not_there(held, tmp_path, monkeypatch):
+    monkeypatch.setenv("DPACI_TEST_FILES", "40")
+    holder = held()
+    running = Running(holder, tmp_path / "began")
+    opened = Path(f"/proc/{holder.started[0].pid}/fd")
+    with contextlib.ExitStack() as idle:
+        for count in itertools.count(len(list(opened.iterdir())) + 1):
+            if count == 40:
+                break
+            idle.enter_context(local.connect(holder.path))
+            until(lambda least=count: len(list(opened.iterdir())) >= least)
+        assert ask_holder(holder.path, {"n": 4}, PATIENCE) == {"twice": 8}
+        result = running.join()
+    assert (result.status, result.out) == (4, b"mine\n")
 
 
 def test_a_holder_whose_files_were_removed_makes_room_when_its_commands_have_ended(held, tmp_path):
