@@ -180,7 +180,7 @@ class _Holder:
         stopped = TunnelLostError("the session was ended by another command")
         for client in list(self._clients):
             if client.stream is not None:
-                client.stream.fail(stopped)
+                client.stream.abandon(stopped)
             self._drop(client)
         if self._session is not None:
             self._session.close()
@@ -297,6 +297,8 @@ class _Holder:
 
     def _run(self, client: _Client, order: bytes) -> None:
         def ended(_: Stream, result: int | ProviderError) -> None:
+            if client.gone:
+                return
             if isinstance(result, ProviderError):
                 client.say({"error": local.describe(result)})
             else:

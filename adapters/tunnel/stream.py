@@ -109,6 +109,10 @@ class Stream:
             self._result = problem
         self._finish_if_drained()
 
+    def abandon(self, problem: ProviderError) -> None:
+        """As ``fail``, but nobody stays to deliver the rest: what is cut short is an error, whatever the status was."""
+        self._end(self._result if isinstance(self._result, ProviderError) else problem)
+
     def update(self) -> None:
         """Write what has come since the last turn; read input when there is credit and room for it, and only then."""
         for output in self._outputs:

@@ -263,6 +263,43 @@ def test_a_session_that_cannot_be_resumed_is_lost(held, tmp_path):
     assert "was not resumed" in str(problem)
 
 
+def stopped(holder, _server):
+    stop_holder(holder.path)
+
+
+def left(_holder, server):
+    os.kill(server, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("how", [stopped, left])
+def test_a_command_whose_output_was_cut_short_did_not_end_well(held, tmp_path, how):
+    """Nobody reads what has come already, so it cannot be delivered before the holder goes."""
+    holder, note, problems = held(), tmp_path / "server", []
+    read_end, write_end = os.pipe()
+
+    def one():
+        spec = CommandSpec(f"echo $PPID >{note}; exec cat /dev/zero")
+        with Path(os.devnull).open("r+b") as null:
+            fds = {"stdin": null.fileno(), "stdout": write_end, "stderr": null.fileno()}
+            with pytest.raises(TunnelLostError) as caught:
+                run_through_holder(spec, holder.path, spawn=holder.spawn, **fds)
+        problems.append(caught.value)
+
+    thread = threading.Thread(target=one)
+    thread.start()
+    until(lambda: note.exists() and note.read_text().endswith("\n"))
+    until(lambda: is_full(write_end))
+    how(holder, int(note.read_text()))
+    thread.join(PATIENCE)
+    assert problems[0].exit_status == 95
+    os.close(read_end)
+    os.close(write_end)
+
+
+def is_full(pipe):
+    return not select.select([], [pipe], [], 0)[1]
+
+
 def test_a_dead_holder_is_told_and_replaced(held, tmp_path):
     holder = held()
     holder("true")
