@@ -20,6 +20,7 @@ LINE_MESSAGE: Final = 48
 UPLOAD_MESSAGE: Final = 512
 HEARD_MOST: Final = 65536
 RETYPE_AFTER: Final = 2.0
+INTERRUPT: Final = b"\x03"
 UPLOAD_STALL: Final = 5.0
 BAD_MOST: Final = 4
 """Uploads that arrived damaged; one is enough to make messages short, so more of them have another reason."""
@@ -73,6 +74,7 @@ class _Conversation:
         self._passed = b""  # what came before the last answer
         self._typed: list[bytes] = []
         self._answered = False
+        self._interrupted = False
 
     def run(self) -> Ready:
         nonce, helper = self._nonce, self._helper
@@ -92,9 +94,7 @@ class _Conversation:
         """Type lines and wait for one of the answers."""
         seconds = self._tuning.shell
         deadline = time.monotonic() + seconds
-        self._typed += lines
-        for line in lines:
-            self._channel.send(line, LINE_MESSAGE)
+        self._type(lines)
         while not self._answered:  # some shells, and some front ends, throw away what comes while they start
             try:
                 return self._expect(answers, min(time.monotonic() + RETYPE_AFTER, deadline))
@@ -102,12 +102,25 @@ class _Conversation:
                 if time.monotonic() >= deadline:
                     break
                 self._on_event("the shell has not answered; typing the line again")
-                for line in (b"\n", *lines):
-                    self._channel.send(line, LINE_MESSAGE)
+                self._type([self._fresh_line(), *lines])
         try:
             return self._expect(answers, deadline)
         except TimeoutError:
             self._give_up(f"did not answer in {seconds:g} s")
+
+    def _type(self, lines: list[bytes]) -> None:
+        self._typed += lines
+        for line in lines:
+            self._channel.send(line, LINE_MESSAGE)
+
+    def _fresh_line(self) -> bytes:
+        """What a shell that lost the beginning of a line, perhaps in quotes, forgets the rest of it for."""
+        # Where nothing has been printed but our echo there may be no shell yet, and after "have" there is none now:
+        # an interrupt would be their end. One is enough, or what only takes long would never come to its own.
+        if self._interrupted or self._nonce.said("have") in self._heard or not self._printed():
+            return b"\n"
+        self._interrupted = True
+        return INTERRUPT + b"\n"
 
     def _expect(self, answers: list[bytes], deadline: float) -> bytes:
         failed = self._nonce.failed()

@@ -192,6 +192,28 @@ def test_something_that_is_no_shell(endpoint, captured):
         trial(endpoint(["/bin/cat"]), captured, tuning=BRISK)
 
 
+@pytest.mark.parametrize("shell", ["/bin/dash", "/bin/bash", "/bin/busybox", "/bin/mksh", "/bin/zsh"])
+def test_a_shell_that_lost_a_beginning_with_a_quote_in_it_gets_a_fresh_line(endpoint, captured, shell):
+    """As from a front end that throws away what comes while it starts: here the first four messages."""
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    server = endpoint([shell, "ash"] if shell.endswith("busybox") else [shell])
+    came = []
+
+    def lose(piece):
+        came.append(1)
+        return b"" if len(came) <= 4 else piece
+
+    server.behaviour.input = lose
+    outcome, _ = trial(server, captured, command="exit 4", tuning=replace(PATIENT, shell=10, resume=1))
+    assert outcome.status == 4
+
+
+def test_what_is_typed_again_is_not_told_as_what_the_shell_printed(endpoint, captured):
+    with pytest.raises(NoShellError, match="it printed nothing"):
+        trial(endpoint(["/bin/sleep", "60"]), captured, tuning=replace(BRISK, shell=2.3, resume=0.1))
+
+
 def test_a_flood_instead_of_a_shell(endpoint, captured):
     with pytest.raises(NoShellError, match="did not answer"):
         trial(endpoint(["/usr/bin/yes", "boo"]), captured, tuning=BRISK)
