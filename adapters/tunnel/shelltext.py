@@ -70,12 +70,15 @@ SOBER: Final = b" set +efuC;unalias -a\n"
 
 
 def start_line(build: str, nonce: Nonce) -> bytes:
-    """Become the helper if it is there, else say ``need``. A leading blank keeps it out of histories."""
+    """Become the helper if it is there, else say ``need``. A leading blank keeps it out of histories.
+
+    A link may lead to a folder of ours that others may write.
+    """
     have = _whole(f"$p/{build}", build)
     line = (
         f" stty -echo 2>/dev/null;e=$(({nonce.first}+{nonce.second}));for d in {PLACES};do p={_FOLDER};"
-        f'[ -O "$p" ]&&{have}&&{{ echo "[devpod-aci:have:$e]";'
-        f'exec "$p/{build}" relay {nonce.word};}};done;echo "[devpod-aci:need:$e]"\n'
+        f'[ -h "$p" ]||{{ [ -O "$p" ]&&{have}&&{{ echo "[devpod-aci:have:$e]";'
+        f'exec "$p/{build}" relay {nonce.word};}};}};done;echo "[devpod-aci:need:$e]"\n'
     )
     return line.encode("ascii")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from dataclasses import replace
@@ -244,6 +245,22 @@ def test_a_folder_of_somebody_else_is_not_used(endpoint, captured):
     build = helperfile.load_helper().build
     assert not (Path("/usr") / build).exists()
     Path("/tmp", planted.name, build).unlink(missing_ok=True)
+
+
+def test_a_link_of_somebody_else_to_a_folder_of_ours_is_not_followed(endpoint, captured, helper, tmp_path, monkeypatch):
+    # A helper like no other: it comes into a folder that tests which run at the same time look into.
+    data = helper.data + os.urandom(16)
+    marked = helperfile.Helper(data, hashlib.sha256(data).hexdigest())
+    monkeypatch.setattr(helperfile, "load_helper", lambda: marked)
+    server = endpoint()
+    note = tmp_path / "ran"
+    planted = tmp_path / marked.build
+    planted.write_text(f'#!/bin/sh\necho whole\n[ "$1" = relay ] && touch {note}\n')
+    planted.chmod(0o755)
+    Path(server.behaviour.env["TMPDIR"], f".devpod-aci-{os.geteuid()}").symlink_to(tmp_path)
+    assert trial(server, captured, command="echo fine")[0].out == b"fine\n"
+    assert not note.exists()
+    Path("/tmp", f".devpod-aci-{os.geteuid()}", marked.build).unlink(missing_ok=True)
 
 
 def test_a_helper_that_was_replaced_is_healed_or_named(endpoint, captured):
