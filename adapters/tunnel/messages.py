@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from adapters.tunnel.packet import PROTOCOL_VERSION, MalformedError
 from adapters.tunnel.spec import CommandSpec
+from statemachine.errors import TunnelError
 
 CHANNEL_IN: Final = 0
 CHANNEL_OUT: Final = 1
 CHANNEL_ERR: Final = 2
+OPEN_MOST: Final = 4 << 20
 NOBODY: Final = bytes(16)  # the owner of a session that has no heirs
 
 _HELLO: Final = struct.Struct("<B32s16sI")
@@ -55,12 +57,18 @@ def _text(value: str) -> bytes:
 
 
 def encode_open(spec: CommandSpec) -> bytes:
-    """OPEN: what to run, as whom, where, with what."""
+    """OPEN: what to run, as whom, where, with what. Raises TunnelError when that is more than the helper takes."""
     size = spec.tty
     parts = [struct.pack("<BBHH", 1, size is not None, size.rows if size else 0, size.columns if size else 0)]
     parts += [_text(spec.user), _text(spec.cwd), _text(spec.command), _NUMBER.pack(len(spec.env))]
     parts += [_text(f"{name}={value}") for name, value in spec.env.items()]
-    return b"".join(parts)
+    order = b"".join(parts)
+    if len(order) > OPEN_MOST:
+        raise TunnelError(
+            f"the command could not be started: command and environment are larger than {OPEN_MOST >> 20} MiB",
+            remedy="Put what is long into a file, or hand it to the command's standard input.",
+        )
+    return order
 
 
 def encode_attach(

@@ -118,6 +118,15 @@ def test_errors_of_the_exec_call_keep_their_class(held):
     assert holder("echo fine").out == b"fine\n"
 
 
+@pytest.mark.parametrize("mebibytes", [4, 9])
+def test_a_command_larger_than_any_is_refused(held, mebibytes):
+    holder = held()
+    with pytest.raises(TunnelError, match="larger than 4 MiB"):
+        holder(": " + "x" * (mebibytes << 20))
+    assert holder("echo fine").out == b"fine\n"
+    assert len(holder.started) == 1
+
+
 def test_errors_of_one_command_are_its_own(held):
     holder = held()
     with pytest.raises(UserUnknownError):
