@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from adapters.tunnel import local
 from adapters.tunnel.helperfile import load_helper
+from adapters.tunnel.holderclient import Client
 from adapters.tunnel.holderlock import Lock, only_one
 from adapters.tunnel.holdersocket import HolderSocket
 from adapters.tunnel.loop import Loop
@@ -106,29 +107,6 @@ def _open_more_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, FILES_MOST) if most > 0 else FILES_MOST, most))
 
 
-class _Client:
-    """One command's connection."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.buffer = b""
-        self.fds: list[int] = []
-        self.order: int | None = None
-        self.stream: Stream | None = None
-        self.told = False  # that its command was sent
-        self.gone = False
-
-    def say(self, message: dict[str, Any]) -> None:
-        """Send a line; one who does not read its few lines is no loss."""
-        with contextlib.suppress(OSError):
-            self.sock.send(local.line(message))
-
-    def close_fds(self) -> None:
-        for fd in self.fds:
-            os.close(fd)
-        self.fds.clear()
-
-
 class _Holder:
     def __init__(
         self,
@@ -153,7 +131,7 @@ class _Holder:
         self._greeting = local.greeting()
         self._loop = Loop()
         self._session: Session | None = None
-        self._clients: set[_Client] = set()
+        self._clients: set[Client] = set()
         self._retired = self._leaving = self._over = False
         self._idle_since = time.monotonic()
         self._used = False
@@ -229,14 +207,36 @@ class _Holder:
         self._event("retired: it goes with the last of its commands")
 
     def _welcome(self, sock: socket.socket) -> None:
-        sock.settimeout(0)
-        client = _Client(sock)
+        client = Client(sock)
         self._clients.add(client)
         with contextlib.suppress(OSError):
             sock.send(self._greeting)
-        self._loop.watch(sock.fileno(), select.POLLIN, lambda _: self._heard(client))
+        self._attend(client)
 
-    def _heard(self, client: _Client) -> None:
+    def _attend(self, client: Client) -> None:
+        events = select.POLLIN | (select.POLLOUT if client.behind else 0)
+        self._loop.watch(client.sock.fileno(), events, lambda happened: self._turn(client, happened))
+
+    def _turn(self, client: Client, events: int) -> None:
+        if events & select.POLLOUT:
+            client.flush()
+            if client.finished and not client.behind:
+                self._drop(client)
+                return
+            self._attend(client)
+        if events & ~select.POLLOUT:
+            self._heard(client)
+
+    def _finish(self, client: Client, message: dict[str, Any]) -> None:
+        """Tell a client its last line; one that is stopped hears it when it goes on."""
+        client.say(message)
+        client.finished = True
+        if client.behind:
+            self._attend(client)
+        else:
+            self._drop(client)
+
+    def _heard(self, client: Client) -> None:
         try:
             data, fds, _, _ = socket.recv_fds(client.sock, RECEIVE, 3)
         except BlockingIOError:
@@ -253,8 +253,8 @@ class _Holder:
         except (ValueError, KeyError, TypeError):
             self._drop(client)
 
-    def _understand(self, client: _Client) -> None:
-        while not client.gone:
+    def _understand(self, client: Client) -> None:
+        while not client.gone and not client.finished:
             if client.order is not None and client.stream is None:
                 if len(client.buffer) < client.order:
                     return
@@ -266,7 +266,7 @@ class _Holder:
             client.buffer = rest
             self._obey(client, json.loads(head))
 
-    def _obey(self, client: _Client, message: dict[str, Any]) -> None:
+    def _obey(self, client: Client, message: dict[str, Any]) -> None:
         if "stop" in message:
             client.say({"stopped": True})
             self._stop()
@@ -287,7 +287,7 @@ class _Holder:
         elif client.stream is not None and "size" in message:
             client.stream.resize(int(message["size"][0]), int(message["size"][1]))
 
-    def _question(self, client: _Client, question: object) -> None:
+    def _question(self, client: Client, question: object) -> None:
         """Answer in a thread, which has the connection from now on: a question may take a while."""
         if self._answer is not None:
             self._loop.forget(client.sock.fileno())
@@ -295,16 +295,15 @@ class _Holder:
             threading.Thread(target=_answer_one, args=(sock, self._answer, question), daemon=True).start()
         self._drop(client)
 
-    def _run(self, client: _Client, order: bytes) -> None:
+    def _run(self, client: Client, order: bytes) -> None:
         def ended(_: Stream, result: int | ProviderError) -> None:
             if client.gone:
                 return
-            if isinstance(result, ProviderError):
-                client.say({"error": local.describe(result)})
-            else:
-                client.say({"exit": result})
             client.stream = None
-            self._drop(client)
+            if isinstance(result, ProviderError):
+                self._finish(client, {"error": local.describe(result)})
+            else:
+                self._finish(client, {"exit": result})
 
         if self._leaving:
             self._drop(client)  # who hears nothing takes the command to the next holder
@@ -313,11 +312,9 @@ class _Holder:
             session = self._ensure_session()
             client.stream = session.open(order, (client.fds[0], client.fds[1], client.fds[2]), ended)
         except ProviderError as problem:
-            client.say({"error": local.describe(problem)})
-            self._drop(client)
+            self._finish(client, {"error": local.describe(problem)})
         except OSError as problem:
-            client.say({"error": local.describe(_no_room(problem.strerror or str(problem)))})
-            self._drop(client)
+            self._finish(client, {"error": local.describe(_no_room(problem.strerror or str(problem)))})
         finally:
             client.close_fds()
 
@@ -327,6 +324,7 @@ class _Holder:
             if not client.told and client.stream is not None and client.stream.was_sent:
                 client.told = True
                 client.say({"sent": True})
+                self._attend(client)
 
     def _ensure_session(self) -> Session:
         if self._session is None:
@@ -357,9 +355,10 @@ class _Holder:
     def _spread(self, text: str) -> None:
         for client in self._clients:
             if client.order is not None:
-                client.say({"event": text})
+                client.mention({"event": text})
+                self._attend(client)
 
-    def _drop(self, client: _Client) -> None:
+    def _drop(self, client: Client) -> None:
         if client.gone:
             return
         client.gone = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import select
 import signal
@@ -16,8 +17,11 @@ from pathlib import Path
 import pytest
 
 from adapters.tunnel import CommandSpec, hold, local, run_through_holder, stop_holder
+from adapters.tunnel.messages import encode_open
 from statemachine.errors import AccessDeniedError, TunnelError, TunnelLostError, UserUnknownError
 from tests.waiting import PATIENCE, until
+
+EVENTS_NO_SOCKET_HOLDS = 600
 
 
 def test_commands_share_one_exec_session(held):
@@ -240,6 +244,30 @@ def test_a_dropped_socket_is_resumed(held, tmp_path):
     assert hashlib.sha256(outcome.out).digest() == hashlib.sha256(data).digest()
     assert outcome.err == data
     assert holder.server.sessions == 5
+
+
+def test_a_client_that_stands_still_hears_how_its_command_ended_when_it_goes_on(held, tmp_path):
+    """However much there was to tell meanwhile that it does without."""
+    holder = held(tuning={"resume": 60, "backoff_first": 0.001, "backoff_most": 0.001})
+    assert holder("true").status == 0
+    began, go, events = tmp_path / "began", tmp_path / "go", holder.path.with_suffix(".log")
+    command = f"touch {began}; until [ -e {go} ]; do sleep 0.05; done; touch {began}.over; exit 4"
+    sock, _ = local.meet(holder.path, PATIENCE)
+    with sock, Path(os.devnull).open("r+b") as null:
+        order = local.request(encode_open(CommandSpec(command)))
+        assert not local.send_some(sock, order, (null.fileno(),) * 3)
+        until(began.exists)
+        holder.server.behaviour.close_with = 1011  # each dial is an event
+        holder.server.drop_all()
+        until(lambda: events.read_text().count("\n") > EVENTS_NO_SOCKET_HOLDS)
+        holder.server.behaviour.close_with = None
+        go.touch()
+        until(Path(f"{began}.over").exists)
+        assert holder("exit 5").status == 5, "and nobody else stands still"
+        sock.settimeout(PATIENCE)
+        told = [json.loads(line) for line in sock.makefile()]
+    assert told[0] == {"sent": True}
+    assert told[-1] == {"exit": 4}
 
 
 def lost(holder, note, how):
