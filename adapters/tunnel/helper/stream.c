@@ -147,7 +147,7 @@ static bool take_credit(struct stream *stream, struct packet *packet) {
 
 static void kill_command(struct stream *stream) {
     stream->killed = true;
-    if (stream->pid > 0) reaper_condemn(stream->pid);
+    if (stream->pid > 0 && !stream->exited) reaper_condemn(stream->pid);
     drop_queue(stream);
     close_fd(&stream->in);
 }

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from adapters.tunnel import CommandSpec, helperfile, run_command
 from statemachine.errors import TunnelError, UserUnknownError
+from tests.waiting import until
 
 
 def no_reader():
@@ -125,6 +128,34 @@ def test_a_daemon_survives_the_command_that_started_it(run, short_folder):
     pid = int((short_folder / "pid").read_text())
     os.kill(pid, 0)
     os.kill(pid, 9)
+
+
+def test_what_a_command_left_running_outlives_its_reader_too(run, captured, gone, short_folder):
+    """It has ended, its output lies in the pipe: who goes away now ends nothing that it left there on purpose."""
+    note = short_folder / "pid"
+    read_end, write_end = os.pipe()
+
+    def go_away():
+        until(lambda: note.exists() and len(note.read_text().split()) == 2)
+        leader, left.pid = map(int, note.read_text().split())
+        assert gone(leader)
+        os.close(read_end)
+
+    left = SimpleNamespace()
+    reader = threading.Thread(target=go_away)
+    reader.start()
+    # More than there is credit for, and no more than a pipe holds beside that and beside what is under way.
+    command = f"head -c 2300000 /dev/zero; sleep 300 >/dev/null 2>&1 & echo $$ $! >{note}"
+    outcome = captured(
+        lambda i, _, e: run_command(
+            CommandSpec(command), run.server.opener, stdin=i, stdout=write_end, stderr=e, ca_file=run.server.ca_file
+        )
+    )
+    reader.join()
+    os.close(write_end)
+    assert outcome.status == 141
+    assert not gone(left.pid, 0.5)
+    os.kill(left.pid, 9)
 
 
 def test_a_background_child_that_keeps_stdout_is_not_waited_for(run):
