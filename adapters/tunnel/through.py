@@ -172,7 +172,7 @@ class _Request:
         try:
             self._unsent = local.send_some(self._sock, self._unsent, self._fds)
         except OSError:
-            self._finish(None)
+            self._unsent = memoryview(b"")  # it listens no more, but may have said why
         if len(self._unsent) < before:
             self._fds = ()
 

@@ -200,6 +200,16 @@ def test_a_command_that_streams_when_its_holder_dies_ends_at_once_and_did_not_ru
     assert gone(int(note.read_text())), "one process, and the new holder has ended it"
 
 
+def test_what_a_holder_said_before_it_closed_is_heard_by_who_was_still_asking():
+    ours, theirs = socket.socketpair()
+    theirs.sendall(local.line({"error": local.describe(TunnelError("no room"))}))
+    theirs.close()
+    with ours, Path(os.devnull).open("r+b") as null:
+        result = through._Request(ours, print).run(b"order", (null.fileno(),) * 3, terminal=False)
+    assert isinstance(result, TunnelError)
+    assert result.message == "no room"
+
+
 def test_nothing_leaves_before_the_client_was_told(monkeypatch):
     """What a holder relies on: a channel keeps what it is given until it is flushed."""
     from adapters.tunnel.websocket import Channel
