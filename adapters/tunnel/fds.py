@@ -73,14 +73,11 @@ class Sink:
         self._most = 0
         if stat.S_ISFIFO(mode):
             _roomy(fd)
-        if own is not None:
-            self.fd = own
-        else:
-            self.fd = os.dup(fd)
-            if stat.S_ISSOCK(mode):
-                self._socket = socket.socket(fileno=os.dup(fd))
-            elif not stat.S_ISREG(mode):
-                self._most = select.PIPE_BUF
+        self.fd = os.dup(fd) if own is None else own
+        if stat.S_ISSOCK(mode):
+            self._socket = socket.socket(fileno=self.fd)
+        elif own is None and not stat.S_ISREG(mode):
+            self._most = select.PIPE_BUF
 
     def write(self, pieces: Sequence[memoryview]) -> int:
         """How many bytes were taken, 0 when it is full; raises OSError when nobody reads any more."""
@@ -98,7 +95,7 @@ class Sink:
     def close(self) -> None:
         """Let go of it."""
         if self._socket is not None:
-            self._socket.close()
+            self._socket.detach()
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

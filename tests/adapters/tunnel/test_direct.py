@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import socket
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from adapters.tunnel import CommandSpec, helperfile, run_command
+from adapters.tunnel.fds import Sink
 from statemachine.errors import TunnelError, UserUnknownError
 from tests.waiting import until
 
@@ -156,6 +158,22 @@ def test_what_a_command_left_running_outlives_its_reader_too(run, captured, gone
     assert outcome.status == 141
     assert not gone(left.pid, 0.5)
     os.kill(left.pid, 9)
+
+
+def test_a_socket_for_output_takes_one_descriptor():
+    def opened():
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+    ours, theirs = socket.socketpair()
+    before = opened()
+    sink = Sink(ours.fileno())
+    assert opened() == before + 1
+    assert sink.write([memoryview(b"one"), memoryview(b"two")]) == 6
+    sink.close()
+    assert opened() == before
+    assert theirs.recv(10) == b"onetwo"
+    ours.close()
+    theirs.close()
 
 
 def test_a_background_child_that_keeps_stdout_is_not_waited_for(run):
