@@ -14,6 +14,7 @@
 
 #include "link.h"
 #include "server.h"
+#include "sha256.h"
 #include "util.h"
 
 enum { BACKLOG = 64, ENVIRONMENT_MOST = 8 << 20, PATIENCE_S = 3, ATTEMPTS = 5, FIRST_FD = 10 };
@@ -27,28 +28,41 @@ static void add_namespace(struct text *name, const char *path) {
     if (length > 0) text_add_bytes(name, target, (size_t)length);
 }
 
+/* Where the helper lies: the root and the path in it. Not the folder itself, which a cleaner may have removed and we
+   made anew while the server runs. */
+static void add_place(struct text *name) {
+    struct text place = {0};
+    struct stat root;
+    char path[4096];
+    uint8_t digest[32];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[length > 0 ? length : 0] = 0;
+    char *last = strrchr(path, '/');
+    if (last != NULL) *last = 0;
+    text_add(&place, path);
+    if (stat("/", &root) == 0) {
+        text_add(&place, "-");
+        text_add_number(&place, root.st_dev);
+        text_add(&place, "-");
+        text_add_number(&place, root.st_ino);
+    }
+    sha256((const uint8_t *)place.data, place.length, digest);
+    text_free(&place);
+    text_add(name, "-");
+    text_add_hex(name, digest, 8);
+}
+
 /* Abstract names belong to the network namespace, which containers of a group share: so the name says
-   which build, user and container it is. The folder of the helper tells containers without namespaces apart. */
+   which build, user and container it is. The helper's place tells containers without namespaces apart. */
 static socklen_t make_address(struct sockaddr_un *address) {
     struct text name = {0};
-    struct stat file;
     text_add(&name, "devpod-aci-");
     text_add_number(&name, (uint64_t)geteuid());
     text_add(&name, "-");
     text_add_hex(&name, own_digest, 8);
     add_namespace(&name, "/proc/self/ns/mnt");
     add_namespace(&name, "/proc/self/ns/pid");
-    char path[4096];
-    ssize_t path_length = readlink("/proc/self/exe", path, sizeof path - 1);
-    path[path_length > 0 ? path_length : 0] = 0;
-    char *last = strrchr(path, '/');
-    if (last != NULL) *last = 0;
-    if (stat(path, &file) == 0) {
-        text_add(&name, "-");
-        text_add_number(&name, file.st_dev);
-        text_add(&name, "-");
-        text_add_number(&name, file.st_ino);
-    }
+    add_place(&name);
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
     size_t length = name.length < sizeof address->sun_path - 1 ? name.length : sizeof address->sun_path - 1;

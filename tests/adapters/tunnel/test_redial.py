@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -82,6 +83,20 @@ def test_a_network_that_is_away_for_a_thousand_dials_is_waited_for(run, tmp_path
             backoff_most=1e-3,
         )  # fmt: skip
     assert (outcome.status, len(calls)) == (4, AWAY_FOR)
+
+
+def test_a_command_is_found_again_after_a_cleaner_has_removed_the_helpers_folder(run, tmp_path):
+    server, began, cleaned = run.server, tmp_path / "began", tmp_path / "cleaned"
+
+    def clean(piece):
+        if server.sessions == 2 and not cleaned.exists():
+            (folder,) = Path(server.behaviour.env["TMPDIR"]).glob(".devpod-aci-*")
+            folder.rename(tmp_path / "cleaned")  # it keeps its inode: what is made anew gets another one
+        return piece
+
+    server.behaviour.input = clean
+    with breaking(server, began):
+        assert run(f"touch {began}; until [ -e {cleaned} ]; do sleep 0.05; done; exit 4").status == 4
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011, 4000])
