@@ -40,6 +40,8 @@ class Terminal:
         if self.pid == 0:
             os.close(self.fd)
             os.login_tty(slave)
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)  # tests in the background of a script would ignore them
             os.chdir(machine.home)
             os.execve(PROGRAM[0], [*PROGRAM, "shell", *words], machine.env | SETTINGS | env)
         os.close(slave)
