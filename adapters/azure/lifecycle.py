@@ -108,13 +108,10 @@ def _put(session: Session, ref: GroupRef, content: bytes) -> Answer:
     # The SDK takes bytes as they are (its stub says IO, its code says bytes too): the body is built and
     # tested against the published schema in order.py, without importing 60 ms of models.
     def put() -> object:
-        return (
-            session.groups_of(ref)
-            .container_groups.begin_create_or_update(
-                ref.resource_group, ref.name, cast("Any", content), polling=False, cls=keep
-            )
-            .result()
-        )
+        groups = session.groups_of(ref).container_groups
+        return groups.begin_create_or_update(
+            ref.resource_group, ref.name, cast("Any", content), polling=False, cls=keep
+        ).result()
 
     return session.ask(put, content=False)
 

@@ -109,22 +109,25 @@ class Session:
         self.transport = TracedTransport(verify=verify, trace=settings.trace)
         self.credential = Credential(settings, verify=verify)
         self.transport.connect_ahead(settings.manager_url)
+        self._clients: dict[str, ContainerInstanceManagementClient] = {}
 
-    @cached_property
+    @property
     def groups(self) -> ContainerInstanceManagementClient:
         """Container groups, containers and locations of the subscription that the settings name."""
         return self._groups_in(self.settings.subscription)
 
     def groups_of(self, ref: GroupRef) -> ContainerInstanceManagementClient:
         """The same of the subscription that a group is in: the settings may have changed since it was made."""
-        return self.groups if ref.subscription == self.settings.subscription else self._groups_in(ref.subscription)
+        return self._groups_in(ref.subscription)
 
     def _groups_in(self, subscription: str) -> ContainerInstanceManagementClient:
-        from azure.mgmt.containerinstance import ContainerInstanceManagementClient
+        if subscription not in self._clients:
+            from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 
-        return ContainerInstanceManagementClient(
-            credential=self.credential, subscription_id=subscription, **self._options()
-        )
+            self._clients[subscription] = ContainerInstanceManagementClient(
+                credential=self.credential, subscription_id=subscription, **self._options()
+            )
+        return self._clients[subscription]
 
     @cached_property
     def resources(self) -> ResourceManagementClient:

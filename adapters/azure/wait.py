@@ -84,7 +84,7 @@ def _wait(session: Session, ref: GroupRef, doing: str, judge: Judge, accepted: A
         try:
             current = _look_on(session, ref, doing)
         except ThrottledError as error:
-            # Less than nothing is known of how it goes on: the group may well be there by the time one may look again.
+            # That Azure wants a pause says nothing of the group, which may well be there after it.
             pause = error.retry_after or settings.poll_ceiling
             if pause >= left():
                 raise _lost_sight(error, doing) from error
