@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from enum import IntEnum
 from typing import Final, NamedTuple
+
+from adapters.tunnel.checksum import crc32
 
 PROTOCOL_VERSION: Final = 1
 MAGIC: Final = 0xA5
@@ -65,7 +66,7 @@ class MalformedError(Exception):
 def pack(kind: int, stream: int, number: int, payload: bytes | memoryview = b"", flags: int = 0) -> bytes:
     """The packet's bytes, sealed."""
     head = HEAD.pack(MAGIC, kind, flags, 0, stream, number, len(payload))
-    return b"".join((head, CRC.pack(zlib.crc32(payload, zlib.crc32(head))), payload))
+    return b"".join((head, CRC.pack(crc32(payload, crc32(head))), payload))
 
 
 def unpack(data: bytes) -> Packet:
@@ -76,7 +77,7 @@ def unpack(data: bytes) -> Packet:
     if magic != MAGIC or length > PAYLOAD_MOST or len(data) != HEADER_SIZE + length:
         raise MalformedError("not a packet")
     payload = bytes(data[HEADER_SIZE:])
-    if zlib.crc32(payload, zlib.crc32(data[:16])) != crc:
+    if crc32(payload, crc32(data[:16])) != crc:
         raise MalformedError("a damaged packet")
     return Packet(kind, flags, stream, number, payload)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +18,7 @@ from adapters.tunnel.armour import (
     decode_escape,
     judge,
 )
+from adapters.tunnel.checksum import crc32
 from adapters.tunnel.packet import HEADER, HEADER_SIZE, MAGIC, PAYLOAD_MOST, MalformedError, Packet, unpack
 
 LINE_MOST: Final = (HEADER_SIZE + PAYLOAD_MOST) * 4 // 3 + 8
@@ -102,7 +102,7 @@ class Parser:
             return None, at
         with memoryview(buffer) as view:
             payload = bytes(view[start:end])
-            found = zlib.crc32(payload, zlib.crc32(view[at : at + 16]))
+            found = crc32(payload, crc32(view[at : at + 16]))
         if found != crc:
             raise MalformedError("a damaged packet")
         return Packet(kind, flags, stream, number, payload), end
