@@ -11,6 +11,7 @@ from adapters.cli.agent import with_agent
 from adapters.cli.compose import BRISK, Session, session
 from adapters.cli.named import WORKSPACE, environment
 from adapters.cli.orders import create_order, simple_order
+from adapters.cli.watchdog import watched
 from adapters.devpod import machine_plan
 from adapters.devpod.answers import machine_status
 from statemachine.decide import Command
@@ -37,7 +38,8 @@ def create() -> None:
     current.say(f"creating container group {current.target.group_name} in {current.settings.region}")
     order = create_order(current, with_agent(current, machine_plan(current.settings)))
     # DevPod forgets a machine whose create failed, whatever for, and never asks for its end.
-    create_or_clear_up(current, order, (Exception,))
+    with watched(current.environ):
+        create_or_clear_up(current, order, (Exception,))
 
 
 def create_or_clear_up(current: Session, order: Order, why: tuple[type[Exception], ...]) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
+
+import pytest
 
 from emulator.testing import Running
 from tests.e2e.provider import Provider, eventually
 from tests.e2e.test_crash import PUT, in_flight, puts
 from tests.e2e.test_devcontainer_mode import OPTIONS
+from tests.waiting import PATIENCE
 
 GET = "ContainerGroups_Get"
 RUN = {"DEVCONTAINER_RUN_OPTIONS": json.dumps(OPTIONS)}
@@ -23,6 +29,13 @@ def seen_by_others(one: Provider) -> str:
         return Provider(home, one.azure, one.extra).ok("status").decode().strip()
     finally:
         rmtree(home)
+
+
+def command_lines() -> Iterator[bytes]:
+    """Of every process there is."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            yield file.read_bytes()
 
 
 def test_a_machine_that_took_too_long_is_deleted_for_devpod_forgets_it(machine: Provider, azure: Running) -> None:
@@ -43,6 +56,44 @@ def test_a_machine_whose_create_lost_sight_of_it_is_deleted(machine: Provider, a
     assert answer.returncode == 72
     assert b"deleting what there is of it" in answer.stderr
     assert seen_by_others(machine) == "NotFound"
+
+
+def test_a_machine_whose_create_was_killed_is_deleted_once_devpod_has_forgotten_it(
+    machine: Provider, azure: Running
+) -> None:
+    folder = machine.home / "machines" / "m"
+    folder.mkdir(parents=True)
+    azure.control.change("timings", provision=4.0)
+    before = puts(azure)
+    try:
+        with in_flight(machine.with_env(MACHINE_FOLDER=str(folder)), "create"):
+            assert eventually(lambda: puts(azure) == before + 1)
+        folder.rmdir()
+        assert eventually(lambda: machine.event_types()[-1:] == ["Deleted"])
+    finally:
+        azure.control.change("timings", provision=0.3)
+    assert machine.event_types()[-2:] == ["DeleteRequested", "Deleted"]
+    assert seen_by_others(machine) == "NotFound"
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_what_devpod_has_not_forgotten_is_continued(machine: Provider, ending: signal.Signals) -> None:
+    folder = machine.home / "machines" / "m"
+    folder.mkdir(parents=True)
+    with_folder = machine.with_env(MACHINE_FOLDER=str(folder))
+    with in_flight(with_folder, "create") as call:
+        assert eventually(lambda: machine.event_types() == ["CreateRequested"])
+        call.send_signal(ending)
+        assert call.wait(PATIENCE) == (130 if ending == signal.SIGINT else -ending)
+    with_folder.ok("create")
+    assert machine.event_types() == ["CreateRequested", "Created"]
+
+
+def test_nobody_waits_any_more_for_the_end_of_a_create_that_ended(machine: Provider) -> None:
+    folder = machine.home / "machines" / "m"
+    folder.mkdir(parents=True)
+    machine.ok("create", MACHINE_FOLDER=str(folder))
+    assert not any(str(folder).encode() in command for command in command_lines())
 
 
 def test_a_create_that_a_delete_overtook_asks_for_nothing_any_more(machine: Provider, azure: Running) -> None:

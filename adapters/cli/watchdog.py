@@ -1,0 +1,81 @@
+"""Beside a machine's create stands a process that deletes what the create began, should that be killed.
+
+DevPod forgets a machine whose create did not end well, and never asks for its end. `create` clears up after itself, but
+a killed one cannot: its container group would run, and be billed, until somebody reads the log. When DevPod forgets a
+machine it removes the machine's folder (DeleteMachineFolder in pkg/workspace/workspace.go). As long as the folder is
+there, DevPod's next call continues what was begun, and the watchdog does nothing.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+FORGETS_WITHIN: Final = 20.0
+"""Seconds in which DevPod removes the folder once a create has failed."""
+POLL_SECONDS: Final = 0.2
+
+LOOKS: Final = (5.0, 10.0)
+"""Seconds before each delete: the killed process may have sent a request that Azure shows only in a while."""
+
+_SETTLED: Final = b"."
+
+
+@contextmanager
+def watched(environ: Mapping[str, str]) -> Iterator[None]:
+    """Have what is begun in the block deleted if this process is ended before the block has come to an end of its own.
+
+    Does nothing for a machine that DevPod keeps no folder of.
+    """
+    folder = environ.get("MACHINE_FOLDER", "")
+    if not (folder and Path(folder).is_dir()):
+        yield
+        return
+    # It shares none of our streams, for DevPod waits until those are closed, and gets no signal meant for our group.
+    watchdog = subprocess.Popen(
+        [sys.executable, "-m", "adapters.cli.watchdog", str(Path(folder).absolute())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+        env=dict(environ),
+    )
+    try:
+        yield
+    except Exception:
+        watchdog.communicate(_SETTLED)
+        raise
+    watchdog.communicate(_SETTLED)
+
+
+def main() -> None:
+    """Wait for the word that all is well, or for the end of who would say it."""
+    folder = Path(sys.argv[1])
+    if sys.stdin.buffer.read() == _SETTLED or not _forgotten(folder):
+        return
+    from adapters.cli.main import run
+
+    for pause in LOOKS:
+        time.sleep(pause)
+        if folder.exists():
+            return  # somebody has made a machine of the same name
+        run(["delete"])
+
+
+def _forgotten(folder: Path) -> bool:
+    until = time.monotonic() + FORGETS_WITHIN
+    while folder.exists():
+        if time.monotonic() >= until:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+if __name__ == "__main__":
+    main()
