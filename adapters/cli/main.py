@@ -105,7 +105,3 @@ def _with_help(error: click.ClickException) -> str:
     said = error.format_message()
     where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
     return f"{said.rstrip('.')}. See `{where} --help`." if where else said
-
-
-if __name__ == "__main__":
-    main()

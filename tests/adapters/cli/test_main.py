@@ -46,6 +46,17 @@ def test_a_mistake_in_the_call_is_one_line(call: str, said: str, capsys: pytest.
     assert err.startswith(said)
 
 
+def test_ctrl_c_during_the_imports_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n")
+    answer = subprocess.run(
+        [sys.executable, "-m", "adapters.cli", "status"],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        check=False,
+    )
+    assert (answer.returncode, answer.stdout, answer.stderr) == (130, b"", b"")
+
+
 def test_a_defect_is_one_line_and_no_traceback(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
