@@ -8,7 +8,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Final
 
-from adapters.tunnel.packet import MalformedError
+from adapters.tunnel.malformed import MalformedError
 
 MARK_BASE64: Final = ord("~")
 MARK_ESCAPE: Final = ord("^")

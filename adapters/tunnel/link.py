@@ -16,11 +16,10 @@ from typing import Final, Protocol
 
 from adapters.tunnel import armour, messages
 from adapters.tunnel.armour import Armour
+from adapters.tunnel.malformed import MalformedError
 from adapters.tunnel.packet import (
     FIRST_NUMBERED,
     LINK_WINDOW,
-    PROTOCOL_VERSION,
-    MalformedError,
     Packet,
     Type,
     before,
@@ -295,7 +294,7 @@ class Link:
 
     def _greeted(self, payload: bytes) -> None:
         hello = messages.decode_hello(payload)
-        if hello.version != PROTOCOL_VERSION or hello.digest != self._digest:
+        if hello.version != messages.PROTOCOL_VERSION or hello.digest != self._digest:
             raise HelperMismatchError(
                 f"the helper in the container is another build ({hello.digest.hex()[:16]}…)",
                 remedy="Stop and start the workspace to get rid of it.",

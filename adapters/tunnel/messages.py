@@ -6,10 +6,11 @@ import struct
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.tunnel.packet import PROTOCOL_VERSION, MalformedError
+from adapters.tunnel.malformed import MalformedError
 from adapters.tunnel.spec import CommandSpec
 from statemachine.errors import TunnelError
 
+PROTOCOL_VERSION: Final = 1
 CHANNEL_IN: Final = 0
 CHANNEL_OUT: Final = 1
 CHANNEL_ERR: Final = 2

@@ -7,8 +7,8 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from adapters.tunnel.checksum import crc32
+from adapters.tunnel.malformed import MalformedError
 
-PROTOCOL_VERSION: Final = 1
 MAGIC: Final = 0xA5
 HEADER: Final = struct.Struct("<BBBBIIII")
 HEAD: Final = struct.Struct("<BBBBIII")
@@ -57,10 +57,6 @@ class Packet(NamedTuple):
     stream: int
     number: int
     payload: bytes
-
-
-class MalformedError(Exception):
-    """Bytes that cannot be ours, or that the channel has damaged."""
 
 
 def pack(kind: int, stream: int, number: int, payload: bytes | memoryview = b"", flags: int = 0) -> bytes:

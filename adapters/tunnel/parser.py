@@ -19,7 +19,8 @@ from adapters.tunnel.armour import (
     judge,
 )
 from adapters.tunnel.checksum import crc32
-from adapters.tunnel.packet import HEADER, HEADER_SIZE, MAGIC, PAYLOAD_MOST, MalformedError, Packet, unpack
+from adapters.tunnel.malformed import MalformedError
+from adapters.tunnel.packet import HEADER, HEADER_SIZE, MAGIC, PAYLOAD_MOST, Packet, unpack
 
 LINE_MOST: Final = (HEADER_SIZE + PAYLOAD_MOST) * 4 // 3 + 8
 _SKIPPED: Final = b"\r\n"

@@ -15,8 +15,9 @@ from adapters.tunnel.explain import CutShortError, SilentError
 from adapters.tunnel.helperfile import Helper
 from adapters.tunnel.link import ForgottenError, Link
 from adapters.tunnel.loop import Loop
+from adapters.tunnel.malformed import MalformedError
 from adapters.tunnel.messages import NOBODY
-from adapters.tunnel.packet import MalformedError, Packet
+from adapters.tunnel.packet import Packet
 from adapters.tunnel.spec import ExecOpener, OnEvent, Tuning
 from adapters.tunnel.stream import Stream
 from adapters.tunnel.websocket import Channel, ChannelClosedError, NothingRanError

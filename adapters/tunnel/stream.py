@@ -15,6 +15,7 @@ from adapters.tunnel.deflate import PIECE_LEAST, Deflater
 from adapters.tunnel.fds import PIECES_MOST, Sink, Source
 from adapters.tunnel.link import MESSAGE_MOST, Link
 from adapters.tunnel.loop import Loop
+from adapters.tunnel.malformed import MalformedError
 from adapters.tunnel.messages import CHANNEL_ERR, CHANNEL_IN, CHANNEL_OUT
 from adapters.tunnel.packet import (
     DEFLATED,
@@ -22,7 +23,6 @@ from adapters.tunnel.packet import (
     MORE,
     PAYLOAD_MOST,
     STREAM_WINDOW,
-    MalformedError,
     Packet,
     Type,
 )

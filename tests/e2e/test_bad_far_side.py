@@ -20,7 +20,8 @@ import pytest
 
 from adapters.tunnel import armour, helperfile, stop_holder
 from adapters.tunnel.armour import Armour
-from adapters.tunnel.packet import PROTOCOL_VERSION, Type, pack
+from adapters.tunnel.messages import PROTOCOL_VERSION
+from adapters.tunnel.packet import Type, pack
 from emulator.testing import Running, running_emulator
 from statemachine import errors
 from tests.e2e.provider import PROGRAM, ROOT, Provider

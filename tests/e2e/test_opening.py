@@ -49,7 +49,7 @@ def test_a_command_over_a_holder_imports_no_azure(machine: Provider) -> None:
     machine.shell("true")
     probe = (
         "import sys; from adapters.cli.main import run; status = run(['command']); "
-        "heavy = {name.split('.')[0] for name in sys.modules} & {'azure', 'websockets', 'ssl', 'requests'}; "
+        "heavy = {name.split('.')[0] for name in sys.modules} & {'azure', 'isal', 'requests', 'ssl', 'websockets'}; "
         "print(sorted(heavy), file=sys.stderr); sys.exit(status)"
     )
     answer = subprocess.run(
@@ -96,7 +96,7 @@ def test_polls_go_over_the_holder(machine: Provider, azure: Running) -> None:
     assert look["operation"] == "ContainerGroups_Get", "no sign-in: the holder has done that"
     probe = (
         "import sys; from adapters.cli.main import run; status = run(['status']); "
-        "print(sorted({name.split('.')[0] for name in sys.modules} & {'azure', 'ssl'}), file=sys.stderr)"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & {'azure', 'isal', 'ssl'}), file=sys.stderr)"
     )
     answer = subprocess.run(
         [sys.executable, "-c", probe], env=machine.env, capture_output=True, stdin=subprocess.DEVNULL, check=False

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from adapters.tunnel import armour, memorytext, messages, shelltext
 from adapters.tunnel.armour import Armour
 from adapters.tunnel.deflate import EXPANDED_MOST
-from adapters.tunnel.packet import MalformedError, Packet, pack, unpack
+from adapters.tunnel.malformed import MalformedError
+from adapters.tunnel.packet import Packet, pack, unpack
 from adapters.tunnel.parser import Parser
 
 HERE = Path(__file__).parent
