@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from adapters.cli import audit_source as source
 from adapters.cli.audit_filters import query_of, range_options
 from adapters.cli.audit_prices import chosen_prices, footnotes, price_options
+from adapters.cli.audit_source import Source, from_option
 from adapters.cli.call import CallError
 from adapters.cli.console import say
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@source.from_option
+@from_option
 @range_options
 @click.option(
     "--by",
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
 )
 @price_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, amounts in full.")
-def cost(*, by: str, price_files: tuple[Path, ...], region: str, as_json: bool, **filters: Any) -> None:
+def cost(*, source: Source, by: str, price_files: tuple[Path, ...], region: str, as_json: bool, **filters: Any) -> None:
     """Show what workspaces cost: metered seconds times vCPU and GB, at a price table."""
     from eventlog.audit.cost import bill
 
     query = query_of(**filters)
     dimensions = _dimensions(by)
     prices = chosen_prices(price_files, region)
-    found = bill(stretches(query), prices, dimensions, since=query.since, until=query.until)
+    found = bill(stretches(source, query), prices, dimensions, since=query.since, until=query.until)
     if not found.lines:
         from adapters.cli.audit_list import nothing
 
-        say(nothing(query))
+        say(nothing(source, query))
         return
     if as_json:
         import msgspec
@@ -62,7 +62,7 @@ def cost(*, by: str, price_files: tuple[Path, ...], region: str, as_json: bool, 
         _note(note, err=as_json)
 
 
-def stretches(query: Query) -> list[Stretch]:
+def stretches(source: Source, query: Query) -> list[Stretch]:
     """What was metered for whom the query asks; its time range is for the sum to apply."""
     from datetime import UTC, datetime
 
@@ -72,7 +72,7 @@ def stretches(query: Query) -> list[Stretch]:
     records = (record for record in source.records() if query.wants_workspace(record.subject))
     return [
         stretch
-        for stretch in metered(walk(records, source.damage()), datetime.now(UTC))
+        for stretch in metered(walk(records, source.damage), datetime.now(UTC))
         if query.wants_actor(stretch.actor.user, stretch.actor.host, stretch.actor.azure)
     ]
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from adapters.cli.audit_filters import filter_options, limit_option
-from adapters.cli.audit_source import chosen, from_option, writers
+from adapters.cli.audit_source import Source, from_option
 from adapters.cli.call import CallError
 from adapters.cli.lazy import LazyGroup
 
@@ -37,7 +37,7 @@ OWN_LOG: Final = frozenset({"ship", "key", "seal", "archive", "expire"})
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--follow", "-f", is_flag=True, help="Go on, and show what is recorded from now on.")
 @click.pass_context
-def audit(ctx: click.Context, /, **options: Any) -> None:
+def audit(ctx: click.Context, /, *, source: Source, **options: Any) -> None:
     """Show who did what, when, from where, as whom in Azure, and how it ended.
 
     Without a verb: the operations that all filters agree on, newest last. Times are UTC.
@@ -45,9 +45,9 @@ def audit(ctx: click.Context, /, **options: Any) -> None:
     if ctx.invoked_subcommand is None:
         from adapters.cli.audit_list import show
 
-        show(**options)
+        show(source, **options)
         return
-    if ctx.invoked_subcommand in OWN_LOG and (chosen() is not None or writers()):
+    if ctx.invoked_subcommand in OWN_LOG and (source.chosen is not None or source.writers):
         raise CallError(f"{ctx.invoked_subcommand} acts on your own log; --from and --writer belong to verbs that read")
     given = [
         parameter.opts[0]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from adapters.cli import audit_source as source
 from adapters.cli.audit_filters import query_of
+from adapters.cli.audit_source import Source
 from adapters.cli.console import say
 from adapters.cli.follow import looks, while_read
 from eventlog.audit.operations import Follower, Operation
@@ -28,7 +28,7 @@ LOOK_FAR_EVERY: Final = 5.0
 """The same where every look is a request."""
 
 
-def show(*, limit: int, as_json: bool, follow: bool, **filters: Any) -> None:
+def show(source: Source, *, limit: int, as_json: bool, follow: bool, **filters: Any) -> None:
     """Print what the options ask for. Raises LogError, click.UsageError."""
     query = query_of(**filters)
     follower, reader, told = Follower(), source.reader(), 0
@@ -40,7 +40,7 @@ def show(*, limit: int, as_json: bool, follow: bool, **filters: Any) -> None:
     if found:
         _print(found, as_json=as_json)
     elif not follow:
-        say(nothing(query))
+        say(nothing(source, query))
     if older and not as_json:
         say(f"{older} older ones are left out; --limit shows more")
     if follow:
@@ -57,10 +57,10 @@ def _warn(damage: Sequence[LogDamagedError], told: int) -> int:
     return len(damage)
 
 
-def nothing(query: Query) -> str:
+def nothing(source: Source, query: Query) -> str:
     """A line for a query that nothing matches."""
     asked = str(query)
-    return f"nothing in {source.name()} matches: {asked}" if asked else f"nothing is recorded in {source.name()}"
+    return f"nothing in {source.name} matches: {asked}" if asked else f"nothing is recorded in {source.name}"
 
 
 def _print(found: list[Operation], *, as_json: bool, bare: bool = False) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from adapters.cli import audit_source as source
 from adapters.cli.audit_filters import query_of, range_options
 from adapters.cli.audit_prices import chosen_prices, footnotes, price_options
+from adapters.cli.audit_source import Reader, Source, from_option
 from adapters.cli.call import CallError
 from adapters.cli.expired import expired
 from adapters.cli.output import output as written
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="The file to write.",
 )
-@source.from_option
+@from_option
 @range_options
 @price_options
 @click.option(
@@ -40,7 +40,15 @@ if TYPE_CHECKING:
     multiple=True,
     help="Also check what is signed, and say so on the page; the file that `audit key` wrote.",
 )
-def report(*, output: Path, price_files: tuple[Path, ...], region: str, keys: tuple[Path, ...], **filters: Any) -> None:
+def report(
+    *,
+    source: Source,
+    output: Path,
+    price_files: tuple[Path, ...],
+    region: str,
+    keys: tuple[Path, ...],
+    **filters: Any,
+) -> None:
     """Write a report: workspaces over time, cost by day, people, failures, and whether the log is whole."""
     from datetime import UTC, datetime
 
@@ -52,28 +60,28 @@ def report(*, output: Path, price_files: tuple[Path, ...], region: str, keys: tu
     prices = chosen_prices(price_files, region)
     now = datetime.now(UTC)
     reader = source.reader()
-    summary = summarise(source.records(reader), query, prices, now, source.damage())
+    summary = summarise(source.records(reader), query, prices, now, source.damage)
     if not summary.lives:
         from adapters.cli.audit_list import nothing
 
-        raise CallError(nothing(query))
+        raise CallError(nothing(source, query))
     notes = footnotes(summary.by_workspace, prices)
-    missing = "" if source.is_shared() else expired(source.path(), single=source.chosen() is not None)
+    missing = "" if source.is_shared() else expired(source.path, single=source.chosen is not None)
     if missing:
         notes = [f"{missing[:1].upper()}{missing[1:]}.", *notes]
-    page = render(summary, _seal(reader, keys), Frame(source.name(), now, _version(), notes))
+    page = render(summary, _seal(source, reader, keys), Frame(source.name, now, _version(), notes))
     data = page.encode()
-    with written(output, *filter(None, [source.path()])) as file:
+    with written(output, *filter(None, [source.path])) as file:
         file.write(data)
     size = len(data) / 1024
     click.echo(f"{output}: {len(summary.lives)} workspaces, {len(summary.failures)} failures, {size:.0f} KiB")
 
 
-def _seal(reader: source.Reader, keys: tuple[Path, ...]) -> Seal:
+def _seal(source: Source, reader: Reader, keys: tuple[Path, ...]) -> Seal:
     """What checking found of the chain, or of everybody's."""
     from adapters.report.page import seal_of, seal_of_many
 
-    path = source.path()
+    path = source.path
     if path is None or source.is_shared():
         if keys:
             raise CallError("--public-key goes with one log here; `audit writers` checks who signed those of many")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 E = TypeVar("E", bound=Exception)
 
-_FROM: Final = "adapters.cli.audit_source.from"
-_WRITERS: Final = "adapters.cli.audit_source.writers"
-_DAMAGE: Final = "adapters.cli.audit_source.damage"
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _CONTAINERS: Final = ("https", "http")
 _MOST_NAMED: Final = 4
@@ -46,24 +44,87 @@ class Reader(Protocol):
         ...
 
 
+@dataclass
+class Source:
+    """What one call reads, as ``--from`` and ``--writer`` say; ``from_option`` makes it and passes it to the verb."""
+
+    chosen: str | None = None
+    """What ``--from`` names; None means the user's own log."""
+    writers: tuple[str, ...] = ()
+    """The patterns that ``--writer`` gives."""
+    damage: list[LogDamagedError] = field(default_factory=list)
+    """What was found wrong with the records by now."""
+
+    @property
+    def name(self) -> str:
+        """The source, for messages."""
+        return self.chosen or str(_own_path())
+
+    @property
+    def path(self) -> Path | None:
+        """The file or folder the records are in; None when they are somewhere else."""
+        if self.chosen is None:
+            return _own_path()
+        return None if _SCHEME.match(self.chosen) else Path(self.chosen).expanduser()
+
+    def is_shared(self) -> bool:
+        """Whether many logs are read together. Raises UnsupportedError for an address that none can be read from."""
+        file = self.path
+        if file is not None:
+            return self.chosen is not None and file.is_dir()
+        match = _SCHEME.match(self.chosen or "")
+        if match is not None and match[1].lower() not in _CONTAINERS:
+            known = ", ".join(f"{scheme}://" for scheme in _CONTAINERS)
+            raise UnsupportedError(
+                f"--from cannot read {match[1]}:// addresses", remedy=f"It takes a file, a folder, or {known}."
+            )
+        return True
+
+    def reader(self) -> Reader:
+        """What reads the source. Raises LogError, CallError, UnsupportedError."""
+        if self.is_shared():
+            from adapters.cli.ship_source import store
+            from adapters.ship.reader import ShippedReader, chooser
+
+            return ShippedReader(store(self), chooser(self.writers))
+        from eventlog.audit.reader import LogReader
+
+        if self.writers:
+            raise CallError("--writer chooses among the logs of a container or folder, which --from does not name")
+        file = self.path or _own_path()
+        if self.chosen is not None and not file.exists():
+            raise LogError(f"there is no event log {file}", remedy="Name a file, a folder or a container to read.")
+        note(file, single=self.chosen is not None)
+        return LogReader(file)
+
+    def records(self, reader: Reader | None = None) -> Iterator[Record]:
+        """The records, oldest first; damage is noted, to be named in the end.
+
+        Raises LogError, LogDamagedError for what cannot be read at all, UnsupportedError.
+        """
+        reader = reader or self.reader()
+        reader.damage = self.damage
+        return reader.records()
+
+
 def from_option(function: F) -> F:
-    """``--from`` and ``--writer``, before or after the verb; a command is not passed them but calls ``records``.
+    """``--from`` and ``--writer``, before or after the verb; the command is passed the ``Source`` as ``source``.
 
     A verb that read a damaged log answers from what it could read; then the damage is named, and is the status.
     """
 
     @wraps(function)
     def answering(*args: Any, **kwargs: Any) -> Any:
-        noted = damage()
+        source = click.get_current_context().ensure_object(Source)
         try:
-            answer = function(*args, **kwargs)
+            answer = function(*args, source=source, **kwargs)
         except (LogDamagedError, CallError) as error:
             # What could not be found may be behind the damage, and what makes no sense comes from it.
-            raise _addressed(noted[0] if noted else error) from None
+            raise _addressed(source.damage[0] if source.damage else error, source) from None
         except LogError as error:
-            raise _addressed(error) from error
-        if noted:
-            raise _addressed(noted[0])
+            raise _addressed(error, source) from error
+        if source.damage:
+            raise _addressed(source.damage[0], source)
         return answer
 
     made = click.option(
@@ -72,7 +133,7 @@ def from_option(function: F) -> F:
         metavar="PATTERN",
         multiple=True,
         expose_value=False,
-        callback=lambda ctx, _parameter, value: _remember(ctx, _WRITERS, value),
+        callback=_choose_writers,
         help="With --from of many logs: only of these writers, such as laptop.ada or '*.ada'. Repeatable.",
     )(cast("F", answering))
     return click.option(
@@ -80,94 +141,34 @@ def from_option(function: F) -> F:
         "source",
         metavar="FILE|FOLDER|URL",
         expose_value=False,
-        callback=lambda ctx, _parameter, value: _remember(ctx, _FROM, value),
+        callback=_choose,
         help="Read this log instead of your own; or everybody's, from a container or a folder of copies.",
     )(made)
 
 
-def _addressed(error: E) -> E:
+def _choose(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value == "":
+        # A variable of the shell that is not set must not make the answer that of another log.
+        raise CallError("--from is empty; it takes a file, a folder, or an address")
+    if value is not None:
+        ctx.ensure_object(Source).chosen = value
+
+
+def _choose_writers(ctx: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> None:
+    if value:
+        ctx.ensure_object(Source).writers = value
+
+
+def _addressed(error: E, source: Source) -> E:
     """The error with advice for whoever named a log: what is advised for one's own would lead astray."""
-    if isinstance(error, LogError) and chosen() is not None and not is_shared():
+    if isinstance(error, LogError) and source.chosen is not None and not source.is_shared():
         if "ACI_EVENT_LOG" in error.hint:
             error.hint = "--from takes the file of an event log, a folder of copies, or the address of a container."
-        error.hint = error.hint.replace(f"{_VERIFY}`", f"{_VERIFY} --from {chosen()}`")
+        error.hint = error.hint.replace(f"{_VERIFY}`", f"{_VERIFY} --from {source.chosen}`")
     return error
 
 
-def chosen() -> str | None:
-    """What ``--from`` names in this call; None means the user's own log."""
-    found = click.get_current_context().meta.get(_FROM)
-    return found if isinstance(found, str) else None
-
-
-def writers() -> tuple[str, ...]:
-    """The patterns that ``--writer`` gives."""
-    found: tuple[str, ...] = click.get_current_context().meta.get(_WRITERS, ())
-    return found
-
-
-def name() -> str:
-    """The source, for messages."""
-    return chosen() or str(_own_path())
-
-
-def path() -> Path | None:
-    """The file or folder the records are in; None when they are somewhere else."""
-    source = chosen()
-    if source is None:
-        return _own_path()
-    return None if _SCHEME.match(source) else Path(source).expanduser()
-
-
-def is_shared() -> bool:
-    """Whether many logs are read together. Raises UnsupportedError for an address that none can be read from."""
-    source, file = chosen(), path()
-    if file is not None:
-        return source is not None and file.is_dir()
-    match = _SCHEME.match(source or "")
-    if match is not None and match[1].lower() not in _CONTAINERS:
-        known = ", ".join(f"{scheme}://" for scheme in _CONTAINERS)
-        raise UnsupportedError(
-            f"--from cannot read {match[1]}:// addresses", remedy=f"It takes a file, a folder, or {known}."
-        )
-    return True
-
-
-def reader() -> Reader:
-    """What reads the chosen source. Raises LogError, CallError, UnsupportedError."""
-    if is_shared():
-        from adapters.cli.ship_source import store
-        from adapters.ship.reader import ShippedReader, chooser
-
-        return ShippedReader(store(), chooser(writers()))
-    from eventlog.audit.reader import LogReader
-
-    if writers():
-        raise CallError("--writer chooses among the logs of a container or folder, which --from does not name")
-    file = path() or _own_path()
-    if chosen() is not None and not file.exists():
-        raise LogError(f"there is no event log {file}", remedy="Name a file, a folder or a container to read.")
-    note(file, single=chosen() is not None)
-    return LogReader(file)
-
-
-def records(source: Reader | None = None) -> Iterator[Record]:
-    """The records of the chosen source, oldest first; damage is noted, to be named in the end.
-
-    Raises LogError, LogDamagedError for what cannot be read at all, UnsupportedError.
-    """
-    source = source or reader()
-    source.damage = damage()
-    return source.records()
-
-
-def damage() -> list[LogDamagedError]:
-    """What was found wrong with the source by now."""
-    found: list[LogDamagedError] = click.get_current_context().meta.setdefault(_DAMAGE, [])
-    return found
-
-
-def of_workspace(workspace: str) -> list[Record]:
+def of_workspace(source: Source, workspace: str) -> list[Record]:
     """One workspace's records; ``WRITER/WORKSPACE`` says whose.
 
     Raises CallError when there are none, with the name that may have been meant, and when there are those of
@@ -181,7 +182,7 @@ def of_workspace(workspace: str) -> list[Record]:
     ways = {subject: _chooser(whose) for whose, subject in _ways(workspace)}
     by_way: dict[str, dict[str, list[Record]]] = {}
     others: set[str] = set()
-    for record in records():
+    for record in source.records():
         writer = writer_of(record)
         if record.subject in ways and ways[record.subject](writer):
             by_way.setdefault(record.subject, {}).setdefault(writer, []).append(record)
@@ -192,13 +193,13 @@ def of_workspace(workspace: str) -> list[Record]:
     if not found:
         meant = get_close_matches(subject, sorted(others), 1)
         raise CallError(
-            f"{name()} has no events of workspace {workspace}" + (f"; did you mean {meant[0]}?" if meant else "")
+            f"{source.name} has no events of workspace {workspace}" + (f"; did you mean {meant[0]}?" if meant else "")
         )
     if len(found) > 1:
         names = sorted(found)
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
         raise CallError(
-            f"{len(names)} logs in {name()} have a workspace {subject}: {', '.join(names[:_MOST_NAMED])}{more};"
+            f"{len(names)} logs in {source.name} have a workspace {subject}: {', '.join(names[:_MOST_NAMED])}{more};"
             f" say whose with --writer, or as WRITER/{subject}"
         )
     return next(iter(found.values()))
@@ -217,14 +218,6 @@ def _chooser(pattern: str) -> Callable[[str], bool]:
     from adapters.ship.reader import chooser
 
     return chooser((pattern,))
-
-
-def _remember(ctx: click.Context, key: str, value: str | tuple[str, ...] | None) -> None:
-    if value == "":
-        # A variable of the shell that is not set must not make the answer that of another log.
-        raise CallError("--from is empty; it takes a file, a folder, or an address")
-    if value:
-        ctx.meta[key] = value
 
 
 def _own_path() -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from adapters.cli import audit_source as source
+from adapters.cli.audit_source import Source, from_option, of_workspace
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("workspace")
-@source.from_option
+@from_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: each time it was up.")
-def who(*, workspace: str, as_json: bool) -> None:
+def who(*, source: Source, workspace: str, as_json: bool) -> None:
     """Show who started and stopped WORKSPACE, and who else worked with it."""
     from eventlog.audit.operations import operations
     from eventlog.audit.walk import walk
     from eventlog.audit.who import runs
 
-    records = source.of_workspace(workspace)
-    found = runs(walk(records, source.damage()))
+    records = of_workspace(source, workspace)
+    found = runs(walk(records, source.damage))
     if as_json:
         import msgspec
 

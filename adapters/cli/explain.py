@@ -7,23 +7,23 @@ import sys
 
 import click
 
-from adapters.cli import audit_source as source
+from adapters.cli.audit_source import Source, from_option, of_workspace
 from adapters.cli.console import say
 
 
 @click.command()
 @click.argument("workspace")
-@source.from_option
+@from_option
 @click.option("--json", "as_json", is_flag=True, help="A JSON object.")
-def explain(*, workspace: str, as_json: bool) -> None:
+def explain(*, source: Source, workspace: str, as_json: bool) -> None:
     """Explain the last failure of WORKSPACE: cause, Azure's code, what was tried, what to do next."""
     from eventlog.audit.explain import explain as explained
     from eventlog.audit.explain import nothing_failed
     from eventlog.audit.operations import operations
     from eventlog.audit.walk import walk
 
-    records = source.of_workspace(workspace)
-    steps = list(walk(records, source.damage()))
+    records = of_workspace(source, workspace)
+    steps = list(walk(records, source.damage))
     found_operations = operations(records)
     found = explained(workspace, steps, found_operations)
     if found is None:

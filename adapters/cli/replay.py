@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from adapters.cli import audit_source as source
 from adapters.cli.audit_filters import moment
+from adapters.cli.audit_source import Source, from_option, of_workspace
 from adapters.cli.call import CallError
 
 if TYPE_CHECKING:
@@ -38,10 +38,11 @@ _SEQ: Final = re.compile(r"[0-9]{1,18}")
     metavar="A B",
     help="Compare two points instead: SEQ or TIME of WORKSPACE, or another workspace's: NAME, NAME@SEQ, NAME@TIME.",
 )
-@source.from_option
+@from_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def replay(
     *,
+    source: Source,
     workspace: str | None,
     at: str | None,
     until: int | None,
@@ -53,20 +54,22 @@ def replay(
     if points:
         if at is not None or until or step:
             raise CallError("--diff names its points itself: leave out --at, --until and --step")
-        _show_diff(workspace, points, as_json=as_json)
+        _show_diff(source, workspace, points, as_json=as_json)
     elif workspace is None:
         raise CallError("replay needs a WORKSPACE; `devpod-provider-aci audit` lists them")
     else:
         when = None if at is None else moment(at, "--at").after
-        _show_replay(workspace, when, until, step=step, as_json=as_json)
+        _show_replay(source, workspace, when, until, step=step, as_json=as_json)
 
 
-def _show_replay(workspace: str, when: datetime | None, until: int | None, *, step: bool, as_json: bool) -> None:
+def _show_replay(
+    source: Source, workspace: str, when: datetime | None, until: int | None, *, step: bool, as_json: bool
+) -> None:
     from eventlog.audit.replay import facts_of, moments, up_to
     from eventlog.audit.walk import walk
 
     last, early = None, when is not None or until is not None
-    for one, after in moments(up_to(walk(source.of_workspace(workspace), source.damage()), seq=until, moment=when)):
+    for one, after in moments(up_to(walk(of_workspace(source, workspace), source.damage), seq=until, moment=when)):
         if step and last is not None and not _go_on():
             early = True
             break
@@ -130,11 +133,11 @@ def _print_moment(one: Moment) -> None:
     display(*lines, "")
 
 
-def _show_diff(workspace: str | None, points: tuple[str, str], *, as_json: bool) -> None:
+def _show_diff(source: Source, workspace: str | None, points: tuple[str, str], *, as_json: bool) -> None:
     from eventlog.audit.diff import diff
 
     left, right = (_point(text, workspace) for text in points)
-    found = diff(left, list(_steps(left)), right, list(_steps(right)))
+    found = diff(left, list(_steps(source, left)), right, list(_steps(source, right)))
     if as_json:
         _print_json(found)
         return
@@ -201,7 +204,7 @@ def _point(text: str, workspace: str | None) -> Point:
     return Point(name, time=moment(place, "--diff").after)
 
 
-def _steps(point: Point) -> Iterator[Step]:
+def _steps(source: Source, point: Point) -> Iterator[Step]:
     from eventlog.audit.walk import walk
 
-    return walk(source.of_workspace(point.workspace), source.damage())
+    return walk(of_workspace(source, point.workspace), source.damage)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from adapters.cli import audit_source as source
 from adapters.cli import ship_source as shipped
-from adapters.cli.audit_source import from_option
+from adapters.cli.audit_source import Source, from_option
 from adapters.cli.call import CallError
 from adapters.cli.compose import PATIENT, log_path
 from adapters.cli.console import say
@@ -49,15 +48,15 @@ JSON: Final = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 @REDACT
 @KEY_FILE
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of standard output.")
-def export(form: str, redact: bool, key_file: Path | None, output: Path | None) -> None:  # noqa: FBT001  # click passes flags so
+def export(*, source: Source, form: str, redact: bool, key_file: Path | None, output: Path | None) -> None:
     """Write every event for other programs: as it is, as CloudEvents, or as OpenTelemetry logs."""
     from adapters.ship import export as writing
 
     _refuse_alone(key_file, redact=redact)
-    found = shipped.snapshot()
+    found = shipped.snapshot(source)
     redactor = _redactor(found, key_file) if redact else None
     damage: list[LogDamagedError] = []
-    with written(output, *filter(None, [source.path()])) as file:
+    with written(output, *filter(None, [source.path])) as file:
         for data in writing.FORMATS[form](shipped.whole(found.lines(), damage), redactor, time.time_ns()):
             file.write(data)
     # What is whole is written first: one damaged writer must not keep the others from being read.
@@ -70,7 +69,7 @@ def export(form: str, redact: bool, key_file: Path | None, output: Path | None) 
 @click.option("--otlp", metavar="URL", help="An OpenTelemetry collector (OTLP over HTTP).")
 @REDACT
 @KEY_FILE
-def ship(blob: str | None, otlp: str | None, redact: bool, key_file: Path | None) -> None:  # noqa: FBT001  # click passes flags so
+def ship(*, blob: str | None, otlp: str | None, redact: bool, key_file: Path | None) -> None:
     """Send what is new in your log to a container, a collector, or both. Run it as often as you like."""
     if blob is None and otlp is None:
         raise CallError("--blob URL or --otlp URL says where to")
@@ -91,7 +90,7 @@ def ship(blob: str | None, otlp: str | None, redact: bool, key_file: Path | None
 @click.option("--local", is_flag=True, help="With --from: what your own log has and did not ship yet, as well.")
 @JSON
 @click.argument("statement")
-def sql(statement: str, local: bool, as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
+def sql(*, source: Source, statement: str, local: bool, as_json: bool) -> None:
     """Ask the view EVENTS a question in SQL (DuckDB's): `SELECT type, count(*) FROM events GROUP BY ALL`.
 
     Columns: seq, time (UTC), type, workspace, writer (whose log), actor.user, actor.host, actor.azure, correlation,
@@ -102,7 +101,7 @@ def sql(statement: str, local: bool, as_json: bool) -> None:  # noqa: FBT001  # 
 
     damage: list[LogDamagedError] = []
     try:
-        answer = query(shipped.whole(shipped.named_lines(local=local), damage), statement)
+        answer = query(shipped.whole(shipped.named_lines(source, local=local), damage), statement)
         (_print_json if as_json else _print_table)(answer.columns, answer.rows())
     except QueryError as error:
         raise CallError(str(error)) from error
@@ -120,11 +119,11 @@ def sql(statement: str, local: bool, as_json: bool) -> None:  # noqa: FBT001  # 
     help="Also check who signed: the file that somebody's `audit key` wrote. Give everybody's.",
 )
 @JSON
-def writers(keys: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
+def writers(*, source: Source, keys: tuple[Path, ...], as_json: bool) -> None:
     """List who shipped to a container, whether each one's log is whole, and who vouches for it."""
     if not source.is_shared():
         raise CallError("--from URL says of which container, or --from FOLDER of which copies")
-    found = shipped.merged()
+    found = shipped.merged(source)
     voucher = _voucher(keys)
     for writer, line in shipped.whole(found.named(), []):
         if voucher is not None:

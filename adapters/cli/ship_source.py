@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from adapters.cli import audit_source as source
+from adapters.cli.audit_source import Source
 from adapters.cli.compose import BRISK, PATIENT, azure_settings, log_path
 from adapters.cli.console import debugging, silent, trace
 from statemachine.errors import LogDamagedError
@@ -19,38 +19,38 @@ if TYPE_CHECKING:
     from adapters.ship.store import Readable
 
 
-def store() -> Readable:
+def store(source: Source) -> Readable:
     """The container or folder that ``--from`` names. Raises OptionError, LogError."""
-    path = source.path()
+    path = source.path
     if path is None:
-        return container(source.name(), "--from", PATIENT)
+        return container(source.name, "--from", PATIENT)
     from adapters.ship.store import Folder
 
     return Folder(path)
 
 
-def merged() -> Merged:
+def merged(source: Source) -> Merged:
     """The logs of everybody chosen, as they are now. Raises LogError when there are none, ProviderError."""
     from adapters.ship.merge import Merged
     from adapters.ship.reader import chooser, none_there
 
-    found = Merged(store(), wants=chooser(source.writers()))
+    found = Merged(store(source), wants=chooser(source.writers))
     if not found.writers:
         raise none_there(found.store)
     return found
 
 
-def snapshot() -> Snapshot:
+def snapshot(source: Source) -> Snapshot:
     """The chosen source as it is now: one log, or many. Raises ProviderError, CallError."""
     if source.is_shared():
-        return merged()
+        return merged(source)
     from adapters.ship.local import LocalLog
 
     source.reader()
-    return LocalLog(source.path() or log_path(os.environ))
+    return LocalLog(source.path or log_path(os.environ))
 
 
-def named_lines(*, local: bool) -> Iterator[tuple[str, Line]]:
+def named_lines(source: Source, *, local: bool) -> Iterator[tuple[str, Line]]:
     """The lines of the chosen source, each with its writer's name; with ``local`` also those of the own log that
     are not in it. Raises LogError, LogDamagedError when all are read, ProviderError.
     """
@@ -60,15 +60,15 @@ def named_lines(*, local: bool) -> Iterator[tuple[str, Line]]:
     damage: list[LogDamagedError] = []
     marks: dict[str, Mark] = {}
     if source.is_shared():
-        everybody = merged()
+        everybody = merged(source)
         yield from whole(everybody.named(), damage)
         marks = everybody.marks()
     else:
-        found = snapshot()
+        found = snapshot(source)
         begun = found.name() if isinstance(found, LocalLog) else None
         name = begun.writer if begun else ""
         yield from ((name, line) for line in whole(found.lines(), damage))
-    if local and source.chosen() is not None:
+    if local and source.chosen is not None:
         own = LocalLog(log_path(os.environ))
         called = own.name()
         if called is not None:
