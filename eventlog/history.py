@@ -20,7 +20,7 @@ from eventlog.tombstone import SegmentFacts, SegmentsArchived, SegmentsExpired
 from statemachine import events as e
 from statemachine.lifecycle import OUTCOME
 
-__all__ = ["VERBS", "Ended", "Row", "json_lines", "rows", "table"]
+__all__ = ["OBSERVED", "VERBS", "Ended", "Row", "json_lines", "rows", "table"]
 
 VERBS: Final[dict[type[e.Event], str]] = {
     e.CreateRequested: "create",
@@ -30,6 +30,9 @@ VERBS: Final[dict[type[e.Event], str]] = {
     e.CommandOpened: "command",
 }
 """The operation each intent begins."""
+
+OBSERVED: Final = tuple(kind.__name__.lower() for kind in e.OBSERVATIONS)
+"""What a row of an observation has in the place of an operation."""
 
 ENDS: Final[dict[type[e.Event], str]] = {kind: str(verb) for verb, kinds in OUTCOME.items() for kind in kinds}
 """The operation each outcome ends."""

@@ -8,21 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from adapters.cli.call import CallError
+from eventlog.history import OBSERVED, VERBS, Ended
 
 if TYPE_CHECKING:
     from eventlog.audit.query import Query
     from eventlog.audit.times import Stretch
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-VERBS: Final = (
-    *("create", "start", "stop", "delete", "command"),
-    *("exited", "evicted", "vanished", "drifted", "adopted"),
-)
-"""What ``--verb`` takes: what was asked for, and what was only observed."""
-
-OUTCOMES: Final = ("ok", "failed", "open", "abandoned", "seen")
 
 WORKSPACE: Final = click.option(
     "-w",
@@ -46,10 +38,19 @@ def filter_options(function: F) -> F:
         UNTIL,
         SINCE,
         click.option(
-            "--outcome", "outcomes", multiple=True, type=click.Choice(OUTCOMES), help="That ended so. Repeatable."
+            "--outcome",
+            "outcomes",
+            multiple=True,
+            type=click.Choice([end.value for end in Ended]),
+            help="That ended so. Repeatable.",
         ),
         click.option(
-            "--verb", "verbs", multiple=True, type=click.Choice(VERBS), metavar="VERB", help="Of this kind. Repeatable."
+            "--verb",
+            "verbs",
+            multiple=True,
+            type=click.Choice([*VERBS.values(), *OBSERVED]),
+            metavar="VERB",
+            help="Of this kind. Repeatable.",
         ),
         ACTOR,
         WORKSPACE,
