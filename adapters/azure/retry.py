@@ -6,6 +6,7 @@ once; so is a certificate that is not trusted. The table is the whole policy; th
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import Counter
@@ -87,9 +88,9 @@ IMDS: Final = (
 )
 
 
-def rule_for(fault: Fault, extra: tuple[Rule, ...] = ()) -> Rule | None:
+def rule_for(fault: Fault, extra: tuple[Rule, ...] = (), rules: tuple[Rule, ...] = RULES) -> Rule | None:
     """The rule that says how to go on after this fault; None: do not."""
-    return next((rule for rule in (*extra, *RULES) if rule.fits(fault)), None)
+    return next((rule for rule in (*extra, *rules) if rule.fits(fault)), None)
 
 
 def pause(rule: Rule, attempt: int, fault: Fault, *, jitter: float) -> float:
@@ -106,14 +107,18 @@ def repeat(
     fault_of: Callable[[BaseException], Fault],
     *,
     extra: tuple[Rule, ...] = (),
+    rules: tuple[Rule, ...] = RULES,
+    patience: float = math.inf,
     note: Callable[[str], None] | None = None,
 ) -> T:
-    """Run ``action`` until it succeeds, a fault stands, or the budget of ``budget.within`` is used up.
+    """Run ``action`` until it succeeds or a fault stands.
 
-    The last exception is raised as it came.
+    A pause that would outlast the budget of ``budget.within``, or the ``patience`` in seconds for this call, is not
+    taken: the fault stands then as well. The last exception is raised as it came.
     """
     from tenacity import Retrying
 
+    until = time.monotonic() + patience
     counts: Counter[str] = Counter()
     plan: dict[str, float] = {}
 
@@ -122,12 +127,12 @@ def repeat(
         if not isinstance(error, Exception):
             return False
         fault = fault_of(error)
-        rule = rule_for(fault, extra)
+        rule = rule_for(fault, extra, rules)
         if rule is None or counts[rule.name] >= rule.times:
             return False
         counts[rule.name] += 1
         plan["pause"] = pause(rule, counts[rule.name], fault, jitter=random.random())  # noqa: S311  spreads load, guards nothing
-        plan["worth"] = plan["pause"] < left()
+        plan["worth"] = plan["pause"] < min(left(), until - time.monotonic())
         if note and plan["worth"]:
             note(f"{rule.name}: again in {plan['pause']:.1f} s")
         return bool(plan["worth"])

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from adapters.azure.retry import repeat
 from adapters.ship.extras import need
-from adapters.ship.faults import code_of, explain, judge
+from adapters.ship.faults import RULES, code_of, explain, fault_of
 from adapters.ship.place import Place
-from adapters.ship.retry import PATIENCE, repeat
+from adapters.ship.retry import PATIENCE
 from adapters.ship.store import Blob, FullError, MovedError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Container:
 
     def _ask(self, doing: str, action: Callable[[], T]) -> T:
         try:
-            return repeat(action, judge, patience=self._patience)
+            return repeat(action, fault_of, rules=RULES, patience=self._patience)
         except (MovedError, FullError):
             raise
         except Exception as error:

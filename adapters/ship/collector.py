@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from adapters.azure.fault import Fault, Kind, answered
+from adapters.azure.retry import repeat
 from adapters.ship.otlp_proto import rejected
-from adapters.ship.retry import FINAL, PATIENCE, UNREACHED, Again, repeat, retry_after
+from adapters.ship.retry import PATIENCE, rules_for
 from statemachine.errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -30,6 +32,7 @@ HEADERS: Final = ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS
 PATH: Final = "/v1/logs"
 RETRYABLE: Final = frozenset({429, 502, 503, 504})
 """The specification's list; every other 4xx and 5xx must not be repeated."""
+RULES: Final = rules_for(RETRYABLE)
 TIMEOUTS: Final = (10.0, 60.0)
 
 _LOOPBACK: Final = re.compile(r"localhost\Z|127(?:\.\d{1,3}){3}\Z|::1\Z")
@@ -111,7 +114,7 @@ class Collector:
         """Deliver one request; how many of its records were not taken, and why. Raises ProviderError."""
         packed = gzip.compress(body, 6, mtime=0)
         try:
-            response = repeat(lambda: self._once(packed), _judge, patience=self._patience)
+            response = repeat(lambda: self._once(packed), _fault_of, rules=RULES, patience=self._patience)
         except _AnswerError as error:
             raise self._refused(error.response) from None
         except Exception as error:
@@ -191,18 +194,17 @@ class _AnswerError(Exception):
         self.response = response
 
 
-def _judge(error: BaseException) -> Again:
+def _fault_of(error: BaseException) -> Fault:
     import requests
 
     if isinstance(error, _AnswerError):
-        if error.response.status_code not in RETRYABLE:
-            return FINAL
-        return Again(worth=True, after=retry_after(error.response.headers.get("Retry-After", "")))
-    if isinstance(error, requests.exceptions.SSLError):
-        return FINAL
-    if isinstance(error, requests.exceptions.ReadTimeout):
-        return Again(worth=True)
-    return UNREACHED if isinstance(error, requests.exceptions.ConnectionError) else FINAL
+        return answered(error.response.status_code, error.response.headers, "")
+    kinds: tuple[tuple[type[Exception], Kind], ...] = (
+        (requests.exceptions.SSLError, Kind.UNTRUSTED),
+        (requests.exceptions.ReadTimeout, Kind.LOST),
+        (requests.exceptions.ConnectionError, Kind.UNREACHED),
+    )
+    return Fault(kind=next((kind for cause, kind in kinds if isinstance(error, cause)), Kind.OTHER))
 
 
 def _reason(error: BaseException) -> str:

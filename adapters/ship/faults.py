@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from adapters.ship.retry import FINAL, UNREACHED, Again, retry_after
+from adapters.azure import fault
+from adapters.azure.fault import Fault, Kind
+from adapters.azure.retry import Rule
+from adapters.ship.retry import CEILING, FIRST, rules_for
+from adapters.ship.store import FullError, MovedError
 from statemachine.errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -16,9 +21,12 @@ from statemachine.errors import (
     one_line,
 )
 
-PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
-SPOILT: Final = Again(worth=True, times=4)
-"""What was sent is not what arrived, by its checksum."""
+RULES: Final = (
+    # What was sent is not what arrived, by its checksum.
+    Rule(name="spoilt", code="Md5Mismatch", first=FIRST, ceiling=CEILING, times=4),
+    *rules_for({408, 429, 500, 502, 503, 504}),
+)
+"""Which refusals of Azure Storage may pass."""
 
 
 class Meaning(NamedTuple):
@@ -75,21 +83,14 @@ BY_STATUS: Final[dict[int, Meaning]] = {
 }
 
 
-def judge(error: BaseException) -> Again:
-    """Whether a failed request is worth repeating."""
-    from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
-
-    if isinstance(error, HttpResponseError) and error.response is not None:
-        if code_of(error) == "Md5Mismatch":
-            return SPOILT
-        if error.status_code not in PASSING:
-            return FINAL
-        headers: Any = getattr(error.response, "headers", None) or {}
-        return Again(worth=True, after=retry_after(headers.get("Retry-After", "")))
-    if _untrusted(error):
-        return FINAL
-    # Not sent, or sent and the answer lost.
-    return UNREACHED if isinstance(error, ServiceRequestError) else Again(isinstance(error, ServiceResponseError))
+def fault_of(error: BaseException) -> Fault:
+    """What is known of a failed request, for the rules that say whether it is sent again."""
+    if isinstance(error, (ProviderError, MovedError, FullError)):
+        # What they were raised from was judged already.
+        return Fault(kind=Kind.OTHER)
+    found = fault.fault_of(error)
+    # Storage answers in XML, where the code is also a header, which the SDK reads.
+    return replace(found, code=code_of(error) or found.code)
 
 
 def code_of(error: BaseException) -> str:
@@ -108,7 +109,7 @@ def explain(error: Exception, doing: str, url: str) -> ProviderError:
         return _answered(error, f"Azure Storage refused to {doing} {url}")
     if isinstance(error, ClientAuthenticationError):
         return AuthenticationError(f"cannot sign a request to {url}: {one_line(str(error))[:200]}", remedy=_LOGIN)
-    if _untrusted(error):
+    if fault.fault_of(error).kind is Kind.UNTRUSTED:
         return UnavailableError(
             f"the certificate of {url} is not trusted",
             remedy="Set REQUESTS_CA_BUNDLE to a file of the certificates to trust.",
@@ -130,7 +131,3 @@ def _answered(error: Any, what: str) -> AzureError:
         request_id=error.response.headers.get("x-ms-request-id", ""),
         remedy=meaning.remedy,
     )
-
-
-def _untrusted(error: BaseException | None) -> bool:
-    return error is not None and ("CERTIFICATE_VERIFY_FAILED" in str(error) or _untrusted(error.__cause__))

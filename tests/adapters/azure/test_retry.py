@@ -154,6 +154,22 @@ def test_a_pause_longer_than_what_is_left_is_not_taken(naps: list[float]) -> Non
     assert naps == []
 
 
+def test_patience_of_one_call_ends_it_like_the_budget_does(naps: list[float]) -> None:
+    action = Flaky([Fault(kind=Kind.ANSWERED, status=429, retry_after=60)] * 2)
+    with pytest.raises(FlakyError):
+        repeat(action, read, patience=5)
+    assert (naps, action.calls) == ([], 1)
+    assert repeat(action, read, patience=100) == "done"
+
+
+def test_what_no_rule_of_the_caller_names_stands(naps: list[float]) -> None:
+    only = (Rule(name="busy", status=503, first=1, ceiling=1),)
+    action = Flaky([answer(503), answer(429)])
+    with pytest.raises(FlakyError):
+        repeat(action, read, rules=only)
+    assert len(naps) == 1
+
+
 def test_an_interrupt_is_not_repeated() -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from adapters.cli.main import run
-from adapters.ship import retry
 from statemachine.errors import UnavailableError
 from tests.adapters.ship.logs import chained, log_bytes, write
 
@@ -116,7 +115,7 @@ def test_an_account_that_cannot_be_reached_is_one_line(
     log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: list[str]
 ) -> None:
     naps: list[float] = []
-    monkeypatch.setattr(retry.repeat, "__kwdefaults__", (retry.repeat.__kwdefaults__ or {}) | {"sleep": naps.append})
+    monkeypatch.setattr("adapters.azure.retry.time.sleep", naps.append)
     monkeypatch.setenv("AZURE_STORAGE_KEY", "Zm9v")
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))

@@ -8,17 +8,14 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from adapters.cli.main import run
-from adapters.ship import retry
 from adapters.ship.collector import Collector, endpoint, headers
 from adapters.ship.local import LocalLog
-from adapters.ship.retry import retry_after
 from adapters.ship.tell import RECORDS, tell
 from statemachine.errors import BusyError, OptionError, ProviderError
 from statemachine.secret import MASK
@@ -45,7 +42,7 @@ def log(tmp_path: Path) -> Path:
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long was waited; nobody really waits."""
     slept: list[float] = []
-    monkeypatch.setattr(retry.repeat, "__kwdefaults__", (retry.repeat.__kwdefaults__ or {}) | {"sleep": slept.append})
+    monkeypatch.setattr("adapters.azure.retry.time.sleep", slept.append)
     return slept
 
 
@@ -277,13 +274,3 @@ def test_where_logs_go() -> None:
     assert endpoint("https://collector:4318") == "https://collector:4318/v1/logs"
     assert endpoint("https://collector/otlp/v1/logs") == "https://collector/otlp/v1/logs"
     assert endpoint("http://localhost:4318/") == "http://localhost:4318/v1/logs"
-
-
-def test_retry_after_as_number_and_as_date() -> None:
-    assert retry_after("3") == 3
-    soon = retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=30)))
-    assert soon is not None
-    assert 25 < soon <= 30
-    assert retry_after(format_datetime(datetime.now(UTC) - timedelta(days=1))) == 0
-    assert retry_after("") is None
-    assert retry_after("soon") is None

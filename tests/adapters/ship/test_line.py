@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from adapters.ship import retry
 from adapters.ship.blob import Container
+from adapters.ship.faults import RULES
 from adapters.ship.local import LocalLog
 from adapters.ship.merge import Merged
 from adapters.ship.place import place
@@ -30,7 +31,7 @@ Fails = Callable[[int, str, str], tuple[str, str] | None]
 @pytest.fixture(autouse=True)
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_STORAGE_KEY", azurite.KEY)
-    monkeypatch.setattr(retry, "FIRST", 0.01)
+    monkeypatch.setattr("adapters.ship.blob.RULES", tuple(replace(rule, first=0.01) for rule in RULES))
 
 
 @pytest.fixture
