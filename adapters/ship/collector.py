@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from adapters.azure.fault import Fault, Kind, answered
 from adapters.azure.retry import repeat
 from adapters.ship.otlp_proto import rejected
+from adapters.ship.place import LOOPBACK
 from adapters.ship.retry import PATIENCE, rules_for
 from statemachine.errors import (
     AccessDeniedError,
@@ -34,8 +35,6 @@ RETRYABLE: Final = frozenset({429, 502, 503, 504})
 """The specification's list; every other 4xx and 5xx must not be repeated."""
 RULES: Final = rules_for(RETRYABLE)
 TIMEOUTS: Final = (10.0, 60.0)
-
-_LOOPBACK: Final = re.compile(r"localhost\Z|127(?:\.\d{1,3}){3}\Z|::1\Z")
 
 
 def endpoint(url: str) -> str:
@@ -58,7 +57,7 @@ def endpoint(url: str) -> str:
             "the address carries a password, which other users can see in the list of processes",
             remedy=f"Put it into {HEADERS[1]}.",
         )
-    if parts.scheme == "http" and not _LOOPBACK.match(host):
+    if parts.scheme == "http" and not LOOPBACK.match(host):
         raise OptionError(
             "--otlp", f"{url!r} would send the log in the clear", remedy="Use https, or a collector on this computer."
         )

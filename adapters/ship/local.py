@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from adapters.ship.line import Chain, ChainError, Line
 from adapters.ship.writer import Name, name_of
 from eventlog import layout
@@ -21,17 +19,10 @@ from eventlog.lock import PATIENCE, stillness
 from eventlog.measure import entries
 from eventlog.pieces import Active, Sealed, open_view
 from eventlog.roll import end_of
-from eventlog.tail import read_tail
+from eventlog.tail import read_tail, seq_in
 from eventlog.tombstone import SegmentsExpired
 from eventlog.turn import Turn
 from statemachine.errors import LogDamagedError
-
-
-class _Seq(msgspec.Struct, gc=False):
-    seq: int
-
-
-_seq = msgspec.json.Decoder(_Seq).decode
 
 
 class LocalLog:
@@ -211,6 +202,6 @@ DIVERGED: Final = (
 
 def _seq_of(line: bytes, path: Path) -> int:
     try:
-        return _seq(line).seq
+        return seq_in(line)
     except UNREADABLE as error:
         raise LogDamagedError(f"{path}: a line is no record of this program: {error}") from error

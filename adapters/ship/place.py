@@ -18,7 +18,8 @@ KEY: Final = "AZURE_STORAGE_KEY"
 """The names the Azure CLI gives these."""
 
 _CONTAINER: Final = re.compile(r"(?=.{3,63}\Z)[a-z0-9](?:-?[a-z0-9])*\Z")
-_LOOPBACK: Final = re.compile(r"localhost\Z|127(?:\.\d{1,3}){3}\Z|::1\Z")
+LOOPBACK: Final = re.compile(r"localhost\Z|127(?:\.\d{1,3}){3}\Z|::1\Z")
+"""Hosts that http is good enough for: nobody else sees what goes there."""
 _NUMBERED: Final = re.compile(r"localhost\Z|[\d.]+\Z|.*:.*\Z")
 """Hosts that have the account in the path, as Azurite has."""
 _EXPECTED: Final = "expected https://ACCOUNT.blob.core.windows.net/CONTAINER"
@@ -57,7 +58,7 @@ def place(url: str, environ: Mapping[str, str], *, option: str = "--blob") -> Pl
         )
     if parts.scheme not in ("https", "http") or not host:
         raise wrong(f"{_shown(url)!r} is not an https address, {_EXPECTED}")
-    if parts.scheme == "http" and not _LOOPBACK.match(host):
+    if parts.scheme == "http" and not LOOPBACK.match(host):
         raise wrong(f"{_shown(url)!r} would send the log in the clear, {_EXPECTED}")
     path = [part for part in parts.path.split("/") if part]
     numbered = bool(_NUMBERED.match(host))

@@ -19,6 +19,7 @@ from adapters.ship.local import LocalLog
 from adapters.ship.store import Appendable, Blob, FullError, MovedError
 from adapters.ship.writer import LAST_PART, blob_name, parse_name
 from eventlog import layout
+from eventlog.tail import seq_in
 from statemachine.errors import BusyError, LogDamagedError, LogError
 
 _TURNS: Final = 20
@@ -139,8 +140,4 @@ def _last_line(store: Appendable, blob: Blob) -> tuple[int, str]:
             f"{blob.name} in {store.name} does not end with a line of this log: something else wrote to it",
             remedy="Move that blob away; the log is then shipped to it again from its beginning.",
         )
-    return msgspec.json.decode(line, type=_Seq).seq, layout.hash_in(line)
-
-
-class _Seq(msgspec.Struct, gc=False):
-    seq: int
+    return seq_in(line), layout.hash_in(line)
