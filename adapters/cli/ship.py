@@ -20,6 +20,7 @@ from statemachine.errors import LogDamagedError
 
 if TYPE_CHECKING:
     from adapters.ship.line import Snapshot
+    from adapters.ship.local import LocalLog
     from adapters.ship.redact import Redactor
     from adapters.ship.vouch import Voucher
 
@@ -154,7 +155,7 @@ def _voucher(files: tuple[Path, ...]) -> Voucher | None:
     return Voucher({str(file): read_trust(file) for file in files})
 
 
-def _ship_blob(log: Any, url: str) -> None:
+def _ship_blob(log: LocalLog, url: str) -> None:
     from adapters.ship.send import ship as send
 
     done = send(log, shipped.container(url, "--blob", PATIENT))
@@ -166,7 +167,7 @@ def _ship_blob(log: Any, url: str) -> None:
         click.echo(f"{done.events} events ({done.size} bytes) appended to {done.blob}, up to event {done.last}")
 
 
-def _ship_otlp(log: Any, url: str, redactor: Redactor | None) -> None:
+def _ship_otlp(log: LocalLog, url: str, redactor: Redactor | None) -> None:
     from adapters.azure.trust import trusted
     from adapters.ship import collector
     from adapters.ship.tell import tell
@@ -220,7 +221,7 @@ def _print_table(columns: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
     display(*(blocks(columns, cells) if made is None else [made]))
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     from datetime import datetime
 
     if isinstance(value, datetime):
@@ -232,7 +233,7 @@ def _cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _zoned(value: Any) -> Any:
+def _zoned(value: object) -> object:
     """Times in the log are UTC, which DuckDB's plain timestamps do not say."""
     from datetime import UTC, datetime
 

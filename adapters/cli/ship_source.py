@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from adapters.cli.audit_source import Source
 from adapters.cli.compose import BRISK, PATIENT, azure_settings, log_path
@@ -13,10 +13,14 @@ from adapters.cli.console import debugging, silent, trace
 from statemachine.errors import LogDamagedError
 
 if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
     from adapters.ship.blob import Container
     from adapters.ship.line import Line, Snapshot
     from adapters.ship.merge import Mark, Merged
     from adapters.ship.store import Readable
+
+T = TypeVar("T")
 
 
 def store(source: Source) -> Readable:
@@ -78,7 +82,7 @@ def named_lines(source: Source, *, local: bool) -> Iterator[tuple[str, Line]]:
         raise error
 
 
-def whole(found: Iterator[Any], damage: list[LogDamagedError]) -> Iterator[Any]:
+def whole(found: Iterator[T], damage: list[LogDamagedError]) -> Iterator[T]:
     """What is given up to where it is damaged; what was found goes to ``damage`` and not up."""
     try:
         yield from found
@@ -104,7 +108,7 @@ def tracer() -> Callable[[str], None] | None:
     return trace if debugging(os.environ) else None
 
 
-def _token() -> Any:
+def _token() -> TokenCredential:
     """Whoever the options sign in as. A subscription plays no part in storage, so none is asked for."""
     from adapters.azure.credentials import Credential
     from adapters.azure.trust import trusted
