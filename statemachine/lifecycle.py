@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from statemachine import events as e
 from statemachine.decide import Command, Decision, Rule, Tenure, decide
@@ -23,6 +24,9 @@ from statemachine.machine import advance
 from statemachine.observe import BUILDERS, observe
 from statemachine.ports import Clock, Journal, Presence, Processes, Recorded, Sighting
 from statemachine.states import State
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SETTLING: Final = timedelta(seconds=30)
 """How long Azure may take to show what a process that died had asked of it."""
@@ -84,11 +88,26 @@ def tenure(workspace: Workspace, world: World) -> Tenure:
     return Tenure.RECENT if _is_recent(intent.time, world) else Tenure.ORPHANED
 
 
-def recall(subject: str, world: World) -> Workspace:
-    """The workspace as the log alone tells it. Raises LogError, LogDamagedError."""
-    return world.journal.recall(subject)
+def _against_conflicts(once: Callable[Concatenate[str, World, P], T]) -> Callable[Concatenate[str, World, P], T]:
+    """A function that is called again whenever another process appended first; it has to begin with a new recall."""
+
+    @wraps(once)
+    def repeated(subject: str, world: World, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        for _ in range(CONFLICT_TRIES):
+            try:
+                return once(subject, world, *args, **kwargs)
+            except LogConflictError:
+                continue
+        raise _contended(subject)
+
+    return repeated
 
 
+def _contended(subject: str) -> BusyError:
+    return BusyError(f"workspace {subject} changes faster than it can be read")
+
+
+@_against_conflicts
 def refresh(subject: str, world: World) -> tuple[Workspace, Sighting]:
     """The workspace as the log and a look at Azure tell it; a difference is appended, nothing else.
 
@@ -97,17 +116,12 @@ def refresh(subject: str, world: World) -> tuple[Workspace, Sighting]:
 
     Raises AzureError when Azure cannot be asked, LogError when the log cannot be used.
     """
-    for _ in range(CONFLICT_TRIES):
-        workspace = recall(subject, world)
-        sighting = _look(workspace, world)
-        try:
-            workspace = _close_abandoned(workspace, world)
-            for event in observe(workspace, sighting, tenure(workspace, world)):
-                workspace = _record(workspace, event, world)
-        except LogConflictError:
-            continue
-        return workspace, sighting
-    raise BusyError(f"workspace {subject} changes faster than it can be read")
+    workspace = world.journal.recall(subject)
+    sighting = _look(workspace, world)
+    workspace = _close_abandoned(workspace, world)
+    for event in observe(workspace, sighting, tenure(workspace, world)):
+        workspace = _record(workspace, event, world)
+    return workspace, sighting
 
 
 def _look(workspace: Workspace, world: World) -> Sighting:
@@ -140,7 +154,7 @@ def perform(order: Order, subject: str, world: World, *, deadline: float) -> Wor
     next call looks what became of it and continues. Raises RefusedError, BusyError, and what the effect
     raises, after the failure is in the log.
     """
-    workspace = recall(subject, world)
+    workspace = world.journal.recall(subject)
     _refuse_if(decide(workspace, order.command, tenure(workspace, world)), workspace)
     until = world.clock.monotonic() + deadline
     waiting = False
@@ -164,41 +178,36 @@ def perform(order: Order, subject: str, world: World, *, deadline: float) -> Wor
             world.say(f"workspace {subject} is {workspace.state}; continuing what an earlier call began")
         else:
             try:
-                if _appearing(workspace, sighting) and order.command is Command.DELETE:
-                    workspace = _adopt_unsettled(workspace, sighting, world)
-                workspace = _record(workspace, order.intent(workspace), world)
+                workspace = _with_intent(order, workspace, sighting, world)
             except LogConflictError:
                 continue
         return _bracket(order, workspace, world, resume=resume or sighting.presence is Presence.PENDING)
 
 
+def _with_intent(order: Order, workspace: Workspace, sighting: Sighting, world: World) -> Workspace:
+    """The workspace once the order's intent is in the log. Raises LogConflictError."""
+    if _appearing(workspace, sighting) and order.command is Command.DELETE:
+        workspace = _adopt_unsettled(workspace, sighting, world)
+    return _record(workspace, order.intent(workspace), world)
+
+
+@_against_conflicts
 def open_command(subject: str, world: World, opened: Callable[[Workspace], e.CommandOpened]) -> Workspace:
     """Record that a command is about to run, if the log says that the workspace does.
 
     Azure is not asked: what is wrong with the container shows when the command is opened. Raises RefusedError.
     """
-    for _ in range(CONFLICT_TRIES):
-        workspace = recall(subject, world)
-        _refuse_if(decide(workspace, Command.OPEN, tenure(workspace, world)), workspace)
-        try:
-            workspace = _close_abandoned(workspace, world)
-            return _record(workspace, opened(workspace), world)
-        except LogConflictError:
-            continue
-    raise BusyError(f"workspace {subject} changes faster than it can be read")
+    workspace = world.journal.recall(subject)
+    _refuse_if(decide(workspace, Command.OPEN, tenure(workspace, world)), workspace)
+    workspace = _close_abandoned(workspace, world)
+    return _record(workspace, opened(workspace), world)
 
 
+@_against_conflicts
 def close_command(subject: str, world: World, closed: e.CommandClosed) -> Workspace:
     """Record how a command ended. Legal in every state: the workspace may be gone by then."""
-    for _ in range(CONFLICT_TRIES):
-        workspace = recall(subject, world)
-        if closed.command not in workspace.commands:
-            return workspace
-        try:
-            return _record(workspace, closed, world)
-        except LogConflictError:
-            continue
-    raise BusyError(f"workspace {subject} changes faster than it can be read")
+    workspace = world.journal.recall(subject)
+    return _record(workspace, closed, world) if closed.command in workspace.commands else workspace
 
 
 def failure_of(error: Exception) -> e.Failure:
@@ -230,22 +239,22 @@ def _bracket(order: Order, workspace: Workspace, world: World, *, resume: bool) 
     return _settle(workspace, done(receipt=receipt), world)
 
 
-def _settle(workspace: Workspace, outcome: e.Event, world: World) -> Workspace:
+def _settle(workspace: Workspace, event: e.Event, world: World) -> Workspace:
     """Close our intent, past whatever others appended meanwhile."""
     ours = workspace.intent.seq if workspace.intent else 0
     for _ in range(CONFLICT_TRIES):
         try:
-            return _record(workspace, outcome, world)
+            return _record(workspace, event, world)
         except LogConflictError:
-            workspace = recall(workspace.subject, world)
+            workspace = world.journal.recall(workspace.subject)
         if workspace.intent is None or workspace.intent.seq != ours:
             raise _taken_over(workspace)
-    raise BusyError(f"workspace {workspace.subject} changes faster than it can be read")
+    raise _contended(workspace.subject)
 
 
 def ensure_ours(ours: Workspace, world: World) -> None:
     """For an effect about to ask Azure for something that would outlast a delete. Raises TakenOverError, LogError."""
-    now = recall(ours.subject, world)
+    now = world.journal.recall(ours.subject)
     if ours.intent is None or now.intent is None or now.intent.seq != ours.intent.seq:
         raise _taken_over(now)
 

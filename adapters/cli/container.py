@@ -17,7 +17,7 @@ from adapters.devpod.answers import target_architecture as architecture
 from eventlog import blobs
 from statemachine.decide import Tenure
 from statemachine.fold import Workspace
-from statemachine.lifecycle import POLL_SECONDS, SETTLING, recall, refresh, tenure
+from statemachine.lifecycle import POLL_SECONDS, SETTLING, refresh, tenure
 from statemachine.observe import apparent
 from statemachine.ports import Presence, Sighting
 from statemachine.states import State
@@ -84,7 +84,7 @@ def _labels(current: Session, workspace: Workspace, sighting: Sighting) -> bytes
 def logs(*, tail: int | None, timestamps: bool, workspace: str | None) -> None:
     """Print what the container's main process wrote."""
     current = session(environment(workspace))
-    group = current.group(recall(current.subject, current.world))
+    group = current.group(current.log.recall(current.subject))
     text = current.groups.logs(group, tail=tail, timestamps=timestamps)
     sys.stdout.write(text)
 

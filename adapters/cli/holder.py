@@ -21,10 +21,9 @@ def tunnel_holder(socket: Path) -> None:
 
     from adapters.azure.budget import within
     from adapters.tunnel import HOLDER_TUNING, hold
-    from statemachine.lifecycle import recall
 
     current = session()
-    group = current.group(recall(current.subject, current.world))
+    group = current.group(current.log.recall(current.subject))
 
     def look(wanted: GroupRef) -> Look:
         # Over the connection and with the token of the exec call.

@@ -17,7 +17,7 @@ from adapters.devpod.answers import machine_status
 from statemachine.decide import Command
 from statemachine.errors import CapacityError, ImageError, ProviderError, QuotaError
 from statemachine.fold import Workspace
-from statemachine.lifecycle import Order, TakenOverError, perform, recall, refresh
+from statemachine.lifecycle import Order, TakenOverError, perform, refresh
 from statemachine.observe import apparent
 from statemachine.ports import Presence
 from statemachine.states import State
@@ -47,7 +47,7 @@ def create_or_clear_up(current: Session, order: Order, why: tuple[type[Exception
 
     Azure would go on trying, and billing, and DevPod would start it as it is, whatever its user has corrected.
     """
-    new = recall(current.subject, current.world).state is State.ABSENT
+    new = current.log.recall(current.subject).state is State.ABSENT
     try:
         carry_out(current, order)
     except TakenOverError:
@@ -63,7 +63,7 @@ def create_or_clear_up(current: Session, order: Order, why: tuple[type[Exception
 
 def _clear_up(current: Session, how: Callable[[Session, Workspace], None]) -> bool:
     """Delete what there is of a group; whether nothing is left."""
-    workspace = recall(current.subject, current.world)
+    workspace = current.log.recall(current.subject)
     try:
         how(current, workspace)
     except ProviderError as problem:
@@ -105,7 +105,7 @@ def start() -> None:
 def stop(workspace: str | None) -> None:
     """Stop the container group: no compute charge, and the container's files are lost."""
     current = session(environment(workspace))
-    if current.target.mode == "devcontainer" and recall(current.subject, current.world).state is State.ABSENT:
+    if current.target.mode == "devcontainer" and current.log.recall(current.subject).state is State.ABSENT:
         # `devpod up --recreate` stops first without a look; a refusal would end it (pkg/devcontainer/run.go).
         current.say(f"there is no container group {current.target.group_name} to stop")
         return

@@ -17,7 +17,6 @@ from statemachine.lifecycle import (
     close_command,
     open_command,
     perform,
-    recall,
     refresh,
 )
 from statemachine.ports import Presence
@@ -90,7 +89,7 @@ def test_a_refusal_by_azure_is_recorded_and_raised() -> None:
     )
     with pytest.raises(AccessDeniedError):
         run(cloud, Command.CREATE, fails=denied)
-    failure = recall("demo", cloud.scene).failure
+    failure = cloud.scene.journal.recall("demo").failure
     assert failure is not None
     assert (failure.code, failure.http_status, failure.request_id) == ("AuthorizationFailed", 403, "r-7")
     assert cloud.journal.names() == ["CreateRequested", "CreateFailed"]
@@ -195,7 +194,7 @@ def test_a_delete_gets_past_a_living_create_and_the_create_learns_of_it() -> Non
             cloud.scene,
             deadline=60,
         )
-    assert recall("demo", cloud.scene).state is State.ABSENT
+    assert cloud.scene.journal.recall("demo").state is State.ABSENT
 
 
 def test_events_of_others_do_not_stop_an_outcome() -> None:
@@ -328,7 +327,7 @@ def test_a_command_on_a_running_workspace_asks_azure_nothing() -> None:
     open_command("demo", cloud.scene, lambda _workspace: e.CommandOpened(owner=ME, command="c1"))
     close_command("demo", cloud.scene, e.CommandClosed(command="c1", exit_status=0))
     assert cloud.looks == looks
-    assert recall("demo", cloud.scene).commands == {}
+    assert cloud.scene.journal.recall("demo").commands == {}
 
 
 def test_a_command_on_a_stopped_workspace_is_refused() -> None:
@@ -367,4 +366,4 @@ def test_a_stop_racing_many_commands_ends() -> None:
     run(cloud, Command.CREATE)
     cloud.journal.before_append += [e.CommandOpened(owner=ME, command=f"c{n}") for n in range(5)]
     assert run(cloud, Command.STOP).state is State.STOPPED
-    assert recall("demo", cloud.scene).intent is None
+    assert cloud.scene.journal.recall("demo").intent is None
