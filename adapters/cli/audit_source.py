@@ -54,6 +54,8 @@ class Source:
     """The patterns that ``--writer`` gives."""
     damage: list[LogDamagedError] = field(default_factory=list)
     """What was found wrong with the records by now."""
+    _noted: bool = field(default=False, init=False)
+    """Whether it was said that older events expired: once is enough, however often a verb reads."""
 
     @property
     def name(self) -> str:
@@ -94,7 +96,9 @@ class Source:
         file = self.path or _own_path()
         if self.chosen is not None and not file.exists():
             raise LogError(f"there is no event log {file}", remedy="Name a file, a folder or a container to read.")
-        note(file, single=self.chosen is not None)
+        if not self._noted:
+            note(file, single=self.chosen is not None)
+            self._noted = True
         return LogReader(file)
 
     def records(self, reader: Reader | None = None) -> Iterator[Record]:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from adapters.cli.console import say
 from statemachine.errors import LogDamagedError
 
-_said: Final[set[Path]] = set()
-
 
 def note(path: Path | None, *, single: bool = False) -> None:
-    """One line on stderr, once a process, if events of the log in a file expired; ``single`` as in ``expiry``.
+    """One line on stderr if events of the log in a file expired; ``single`` as in ``expiry``.
 
     Raises LogError.
     """
     text = expired(path, single=single)
-    if text and path is not None and path not in _said:
-        _said.add(path)
+    if text:
         say(f"note: {text}")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.cli import expired
 from adapters.cli.main import run
 from tests.adapters.cli.calling import Call
 
@@ -14,8 +13,6 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("DEVPOD_DEBUG", raising=False)
 
     def calling(*arguments: str) -> tuple[int, str, str]:
-        # What is said once a process is said once a call.
-        expired._said.clear()
         status = run(list(arguments))
         out, err = capsys.readouterr()
         return status, out, err
