@@ -57,11 +57,36 @@ CONTENT = st.one_of(
 ).map(lambda data: data[:PIECE_MOST])
 
 
-@given(st.lists(CONTENT, min_size=1, max_size=6), st.sampled_from(range(len(deflate.LEVELS))))
+PIECES_A_STEP = deflate.STEP_BYTES // PIECE_MOST + 1
+
+
+class Clock:
+    """What a Deflater reads when it is made, and then before and after each piece."""
+
+    def __init__(self, squeezing, waiting):
+        self.squeezing, self.waiting = squeezing, waiting
+        self._now, self._steps = 0.0, itertools.cycle(("waiting", "squeezing"))
+        self._made = False
+
+    def __call__(self):
+        if self._made:
+            self._now += getattr(self, next(self._steps))
+        self._made = True
+        return self._now
+
+
+def at_level(level, clock):
+    """A Deflater that has come to work at a level, which begins it afresh; the clock must leave it time to."""
+    deflater = Deflater(clock)
+    while deflater.level < level:
+        deflater.squeeze(bytes(PIECE_MOST))
+    return deflater
+
+
+@given(st.lists(CONTENT, min_size=1, max_size=6), st.sampled_from([level for level, _ in deflate.LEVELS]))
 @settings(max_examples=60, deadline=None)
 def test_what_we_compress_comes_out_as_it_went_in(expand, pieces, level):
-    deflater = Deflater()
-    deflater._level, deflater._squeezer = level, deflate._squeezer(level)
+    deflater = at_level(level, Clock(squeezing=0.001, waiting=0.02))
     packets = [deflater.squeeze(piece) for piece in pieces]
     assert all(
         len(packet) <= min(len(piece) + OVERHEAD, PAYLOAD_MOST) for packet, piece in zip(packets, pieces, strict=True)
@@ -134,24 +159,29 @@ def test_little_under_way_and_little_credit_are_left_alone():
     assert deflater.room(1 << 20, UNDER_WAY) == PIECE_MOST
 
 
+def pause(deflater):
+    """Bytes that pass untouched before the next try."""
+    passed = 0
+    while deflater.room(1 << 20, 1 << 20) == 0:
+        deflater.passed(16384)
+        passed += 16384
+    return passed
+
+
 def test_what_does_not_shrink_passes_more_and_more_untouched():
     deflater = Deflater()
     random = os.urandom(PIECE_MOST)
     pauses = []
     for _ in range(8):
         deflater.squeeze(random)
-        passed = 0
-        while deflater.room(1 << 20, 1 << 20) == 0:
-            deflater.passed(16384)
-            passed += 16384
-        pauses.append(passed)
+        pauses.append(pause(deflater))
     assert pauses == sorted(pauses)
     assert pauses[0] == deflate.PAUSE_FIRST
     assert pauses[-1] == deflate.PAUSE_MOST
     deflater.squeeze(bytes(PIECE_MOST))  # something that shrinks: all is forgiven
-    assert deflater.room(1 << 20, 1 << 20) > 0
+    assert pause(deflater) == 0
     deflater.squeeze(random)
-    assert deflater._pause == deflate.PAUSE_FIRST
+    assert pause(deflater) == deflate.PAUSE_FIRST
 
 
 @pytest.mark.parametrize(
@@ -164,42 +194,24 @@ def test_what_does_not_shrink_passes_more_and_more_untouched():
 )
 def test_it_works_as_hard_as_there_is_time_to(squeezing, waiting, levels):
     """``squeezing`` is the time of a piece at the first level, ``waiting`` what the line then makes us wait."""
-    now = [0.0]
-    # The clock is read before and after each piece.
-    ticks = itertools.cycle((waiting, squeezing))
-    cost = dict(deflate.LEVELS)
-
-    def clock():
-        step = next(ticks) if started else 0.0
-        now[0] += step * cost[deflater.level] if step == squeezing else step
-        return now[0]
-
-    started = []
+    clock = Clock(squeezing, waiting)
     deflater = Deflater(clock)
-    started.append(True)
     seen = []
     for _ in levels:
         seen.append(deflater.level)
-        for _ in range(deflate.STEP_BYTES // PIECE_MOST + 1):
+        clock.squeezing = squeezing * dict(deflate.LEVELS)[deflater.level]
+        for _ in range(PIECES_A_STEP):
             deflater.squeeze(bytes(PIECE_MOST))
     assert seen == levels
 
 
 def test_a_level_too_hard_is_left_again():
-    now = [0.0]
-    deflater = Deflater(lambda: now[0])
-    deflater._level = 2
-
-    def squeeze(spent, waited):
-        before = deflater._clock
-        deflater._clock = iter((now[0], now[0] + spent)).__next__
+    clock = Clock(squeezing=0.001, waiting=0.02)
+    deflater = at_level(6, clock)
+    clock.squeezing, clock.waiting = 0.01, 0.0
+    for _ in range(PIECES_A_STEP):
+        assert deflater.level == 6
         deflater.squeeze(bytes(PIECE_MOST))
-        deflater._clock = before
-        now[0] += spent + waited
-
-    while deflater._done + PIECE_MOST < deflate.STEP_BYTES:
-        squeeze(0.01, 0.0)
-    squeeze(0.01, 0.0)
     assert deflater.level == 4
 
 
