@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import socket
@@ -19,27 +18,10 @@ from pathlib import Path
 import pytest
 
 from adapters.tunnel import CommandSpec, helperfile, run_through_holder, stop_holder
+from tests.adapters.tunnel.exec_server import Behaviour, ExecServer
 from tests.waiting import PATIENCE, until
 
-_HERE = Path(__file__).parent
-_ROOT = _HERE.parents[2]
-
-
-def _sibling(name: str) -> object:
-    """Import a module beside this one: tests are no package."""
-    known = sys.modules.get(f"tunnel_tests_{name}")
-    if known is not None:
-        return known
-    spec = importlib.util.spec_from_file_location(f"tunnel_tests_{name}", _HERE / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-exec_server = _sibling("exec_server")
+_ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -129,8 +111,8 @@ def endpoint(short_folder: Path) -> Iterator[Callable[..., object]]:
             folder.chmod(0o777)
             (folder / "tmp").chmod(0o777)
             env = {"TMPDIR": str(folder / "tmp"), "HOME": str(folder), **options.pop("env", {})}
-            behaviour = exec_server.Behaviour(argv=list(argv), env=env, **options)
-            return stack.enter_context(exec_server.ExecServer(folder, behaviour))
+            behaviour = Behaviour(argv=list(argv), env=env, **options)
+            return stack.enter_context(ExecServer(folder, behaviour))
 
         yield start
 
@@ -161,7 +143,7 @@ class Holder:
             "idle_seconds": self.idle_seconds, "tuning": self.tuning, "refuse": self.refuse,
         }  # fmt: skip
         program = Path(__file__).with_name("holder_process.py")
-        environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+        environ = {**os.environ, "PYTHONPATH": str(_ROOT)}
         self.started.append(
             subprocess.Popen([sys.executable, str(program), json.dumps(options)], start_new_session=True, env=environ)
         )

@@ -51,12 +51,17 @@ class Behaviour:
 
 
 class ExecServer:
-    """``opener`` is what the tunnel wants; ``sessions`` counts the exec calls, ``live`` the open ones."""
+    """``opener`` is what the tunnel wants; ``sessions`` counts the exec calls, ``live`` the open ones.
+
+    ``accepted`` counts the connections, and ``connected`` are those still open, whether or not anything came over them.
+    """
 
     def __init__(self, folder: Path, behaviour: Behaviour | None = None) -> None:
         self.behaviour = behaviour or Behaviour()
         self.sessions = 0
         self.live: list[ServerConnection] = []
+        self.accepted = 0
+        self.connected: list[ServerConnection] = []
         self.ca_file = str(folder / "ca.pem")
         self._folder = folder
         self._passwords: set[str] = set()
@@ -85,7 +90,7 @@ class ExecServer:
 
     def drop_all(self) -> None:
         """Cut every connection without a close frame."""
-        for connection in list(self.live):
+        for connection in list(self.connected):
             self._loop.call_soon_threadsafe(connection.transport.abort)
 
     def close_all(self, code: int) -> None:
@@ -93,11 +98,33 @@ class ExecServer:
         for connection in list(self.live):
             asyncio.run_coroutine_threadsafe(connection.close(code), self._loop)
 
+    def _noting_connections(self) -> type[ServerConnection]:
+        server = self
+
+        class Noted(ServerConnection):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                super().connection_made(transport)
+                server.accepted += 1
+                server.connected.append(self)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                server.connected.remove(self)
+                super().connection_lost(exc)
+
+        return Noted
+
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         async with serve(
-            self._serve, "localhost", 0, ssl=self._context, compression=None, max_size=None, ping_interval=None
+            self._serve,
+            "localhost",
+            0,
+            ssl=self._context,
+            compression=None,
+            max_size=None,
+            ping_interval=None,
+            create_connection=self._noting_connections(),
         ) as server:
             self.port = next(iter(server.sockets)).getsockname()[1]
             self._ready.set()

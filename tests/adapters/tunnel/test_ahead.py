@@ -9,7 +9,7 @@ import pytest
 from adapters.tunnel import CommandSpec, ExecEndpoint, run_command
 from adapters.tunnel.ahead import Ahead, place_of
 from statemachine.errors import TunnelUnreachableError
-from tests.waiting import PATIENCE, until
+from tests.waiting import until
 
 
 def run(captured, server, ahead):
@@ -33,23 +33,26 @@ def test_the_connection_is_used(endpoint, captured):
     server = endpoint()
     ahead = Ahead(f"localhost:{server.port}", server.ca_file, 5)
     assert run(captured, server, ahead).out == b"data"
-    assert ahead._wire.fileno() == -1, "it was taken, and closed in the end"
+    assert server.accepted == 1
+    until(lambda: not server.connected)
 
 
 def test_one_that_leads_elsewhere_is_closed(endpoint, captured):
     server, other = endpoint(), endpoint()
     ahead = Ahead(f"localhost:{other.port}", other.ca_file, 5)
     assert run(captured, server, ahead).out == b"data"
-    ahead._thread.join(PATIENCE)
-    until(lambda: ahead._wire is None)
+    assert server.accepted == 1
+    until(lambda: other.accepted == 1 and not other.connected)
 
 
 def test_one_that_was_closed_meanwhile_is_made_again(endpoint, captured):
     server = endpoint()
     ahead = Ahead(f"localhost:{server.port}", server.ca_file, 5)
-    wire = ahead.take(f"localhost:{server.port}")
-    wire._sock.shutdown(socket.SHUT_RDWR)
+    until(lambda: server.connected)
+    server.drop_all()
+    until(lambda: not server.connected)
     assert run(captured, server, ahead).out == b"data"
+    assert server.accepted == 2
 
 
 def test_what_kept_it_from_being_made_is_told_once(endpoint):
@@ -69,6 +72,5 @@ def test_one_dropped_while_it_is_made_is_closed(endpoint):
     server = endpoint()
     ahead = Ahead(f"localhost:{server.port}", server.ca_file, 5)
     ahead.drop()
-    ahead._thread.join(PATIENCE)
-    until(lambda: ahead._wire is None)
+    until(lambda: server.accepted == 1 and not server.connected)
     ahead.drop()
