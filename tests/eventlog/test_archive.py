@@ -27,11 +27,6 @@ from tests.eventlog.old import archives, at, expires, old, stored
 LATE = datetime.now(UTC) + timedelta(days=1)
 
 
-@pytest.fixture(autouse=True)
-def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
-
-
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
     return tmp_path / "else" / "where"

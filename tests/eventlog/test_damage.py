@@ -28,11 +28,6 @@ STEP = 1 if os.environ.get("ACI_SLOW_TESTS") else 11
 SUBJECTS = ("ws-0", "ws-3", "ws-6")
 
 
-@pytest.fixture(autouse=True)
-def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
-
-
 @pytest.fixture
 def filled(path: Path, make: Make) -> Path:
     """Two segments, some lines in the file, a snapshot, and some more lines."""

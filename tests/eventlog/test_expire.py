@@ -29,11 +29,6 @@ from tests.eventlog.old import SIZE, at, expires, lasting, old
 Make = Callable[..., EventLog]
 
 
-@pytest.fixture(autouse=True)
-def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
-
-
 @pytest.mark.parametrize(
     ("segment", "hour"),
     [
@@ -161,7 +156,6 @@ def test_what_a_newer_version_wrote_is_kept_for_it(path: Path, monkeypatch: pyte
         log.append(subject, Flown())
     log.append("ws", e.DeleteRequested(owner=OWNER))
     monkeypatch.undo()
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
     done = expires(log, datetime.now(UTC) + timedelta(days=1))
     assert [msgspec.json.decode(line)["type"] for line in done.kept] == ["Flown", "Flown", "DeleteRequested"]
     assert verify(path).ok
@@ -179,7 +173,6 @@ def test_what_a_newer_version_says_of_a_workspace_that_was_over_keeps_nobody_fro
     for event in (*life, Flown()):
         log.append("ws", event)
     monkeypatch.undo()
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
     done = expires(log, datetime.now(UTC) + timedelta(days=1))
     assert [msgspec.json.decode(line)["type"] for line in done.kept] == ["Flown"]
     assert verify(path).ok
@@ -237,7 +230,7 @@ def test_what_was_set_aside_goes_with_its_event(path: Path) -> None:
     assert verify(path).warnings == ()
 
 
-def test_no_file_is_removed_that_is_none_of_its_own(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_file_is_removed_that_is_none_of_its_own(path: Path) -> None:
     log = quick(path)
     other = path.with_name("precious")
     live(log, 3)

@@ -27,11 +27,6 @@ SLOW = bool(os.environ.get("ACI_SLOW_TESTS"))
 FAULTS = [(None, False), (errno.EIO, False), *([(None, True), (errno.ENOSPC, False)] if SLOW else [])]
 
 
-@pytest.fixture(autouse=True)
-def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
-
-
 class Scene:
     """A log to begin with, and what is done to it again and again."""
 

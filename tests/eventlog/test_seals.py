@@ -29,11 +29,6 @@ from tests.eventlog.rewriting import rehash
 Make = Callable[..., EventLog]
 
 
-@pytest.fixture(autouse=True)
-def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
-
-
 @pytest.fixture
 def trust(path: Path) -> list[Trust]:
     """What an auditor has: the key, given out before anything was sealed."""
@@ -294,7 +289,6 @@ def test_a_key_is_made_whole_or_not_at_all(path: Path, monkeypatch: pytest.Monke
     with suppress(Killed):
         ensure_key(path)
     monkeypatch.undo()
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
     assert ensure_key(path).id == ensure_key(path).id
     assert disk.struck or at > 4
 

@@ -21,11 +21,6 @@ from tests.eventlog.old import at, expires, old
 from tests.eventlog.rewriting import rehash
 
 
-@pytest.fixture(autouse=True)
-def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
-
-
 @pytest.fixture
 def trust(path: Path) -> list[Trust]:
     """What an auditor was given at the very beginning."""
@@ -214,7 +209,7 @@ def test_a_changed_segment_in_a_tombstone(expired: Path, trust: list[Trust], nam
     assert (signed.ok, signed.line) == (False, tombstone_at(expired) + 1)
 
 
-def test_one_of_another_key(path: Path, trust: list[Trust], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_of_another_key(path: Path, trust: list[Trust]) -> None:
     old(path)
     seal(quick(path))
     keys.key_file(path).unlink()

@@ -6,20 +6,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from adapters.cli.audit_group import AUDIT_VERBS
-from adapters.cli.main import run
 from statemachine.errors import LogDamagedError, LogError, UnsupportedError
+from tests.adapters.cli.calling import Call, objects
 from tests.adapters.ship.logs import chained
 from tests.eventlog.audit.story import ADA, Story, week
 
 ROOT = Path(__file__).parents[3]
-Call = Callable[..., tuple[int, str, str]]
+pytestmark = pytest.mark.usefixtures("story")
 
 
 @pytest.fixture
@@ -27,22 +25,7 @@ def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
     """A week in this user's log."""
     log = tmp_path / "events.jsonl"
     monkeypatch.setenv("ACI_EVENT_LOG", str(log))
-    monkeypatch.delenv("DEVPOD_DEBUG", raising=False)
     return week(log)
-
-
-@pytest.fixture
-def call(story: Story, capsys: pytest.CaptureFixture[str]) -> Call:
-    def calling(*arguments: str) -> tuple[int, str, str]:
-        status = run(list(arguments))
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return calling
-
-
-def objects(out: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in out.splitlines()]
 
 
 @pytest.mark.parametrize("verb", AUDIT_VERBS)
@@ -136,7 +119,6 @@ def test_a_workspace_of_a_context_has_a_slash_in_its_name(tmp_path: Path, call: 
 def test_a_link_to_the_log_is_the_log(
     call: Call, story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
     link = tmp_path / "elsewhere" / "events.jsonl"
     link.parent.mkdir()
     link.symlink_to(story.path)
@@ -333,8 +315,7 @@ def test_the_report(call: Call, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.glob(".report*")] == []
 
 
-def test_a_report_says_what_is_signed(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
+def test_a_report_says_what_is_signed(call: Call, tmp_path: Path) -> None:
     key, target = tmp_path / "key.pub", tmp_path / "report.html"
     assert call("audit", "seal")[0] == 0
     assert call("audit", "key", "-o", str(key))[0] == 0

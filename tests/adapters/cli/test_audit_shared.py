@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +9,21 @@ import pytest
 
 from adapters.cli.main import run
 from statemachine.errors import LogDamagedError, LogError
+from tests.adapters.cli.calling import Call, objects
 from tests.adapters.cli.people import copies
 from tests.adapters.ship.logs import chained, write
 from tests.eventlog.audit.story import Story
-
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ACI_EVENT_LOG", str(tmp_path / "own" / "events.jsonl"))
-    monkeypatch.delenv("DEVPOD_DEBUG", raising=False)
     return copies(tmp_path)
 
 
 @pytest.fixture
-def call(folder: Path, capsys: pytest.CaptureFixture[str]) -> Call:
-    def calling(*arguments: str) -> tuple[int, str, str]:
-        status = run([*arguments, "--from", str(folder)])
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return calling
-
-
-def objects(out: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in out.splitlines()]
+def call(folder: Path, call: Call) -> Call:
+    return lambda *arguments: call(*arguments, "--from", str(folder))
 
 
 HOSTILE = {

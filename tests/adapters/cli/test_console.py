@@ -45,7 +45,7 @@ def log(tmp_path: Path) -> Path:
 
 def environment(log: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name != "DEVPOD_DEBUG"}
-    return kept | {"ACI_EVENT_LOG": str(log), "ACI_EVENT_LOG_KEY": "file"} | more
+    return kept | {"ACI_EVENT_LOG": str(log)} | more
 
 
 @pytest.mark.parametrize("words", READING.values(), ids=READING)

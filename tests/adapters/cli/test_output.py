@@ -23,7 +23,6 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.parent.mkdir()
     monkeypatch.setenv("ACI_EVENT_LOG", str(path))
     monkeypatch.delenv("DEVPOD_DEBUG", raising=False)
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
     week(path)
     assert run(["audit", "seal"]) == 0
     return path

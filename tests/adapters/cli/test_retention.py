@@ -30,7 +30,6 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A log of seven workspaces, an event an hour: of each hour of January 2026."""
     path = tmp_path / "state" / "events.jsonl"
     monkeypatch.setenv("ACI_EVENT_LOG", str(path))
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
     old(path, 100, segment=1 << 30)
     return path
 
@@ -228,7 +227,7 @@ def test_forged(log: Path, call: Call, tmp_path: Path) -> None:
 
 def asking(log: Path, *words: str) -> AbstractContextManager[Terminal]:
     command = [sys.executable, "-m", "adapters.cli.main", "audit", "expire", *words]
-    environ = {**os.environ, "ACI_EVENT_LOG": str(log), "ACI_EVENT_LOG_KEY": "file"}
+    environ = {**os.environ, "ACI_EVENT_LOG": str(log)}
     return on_terminal(command, environ, ROOT, columns=200)
 
 

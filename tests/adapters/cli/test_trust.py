@@ -55,7 +55,6 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A log with a few events."""
     path = tmp_path / "state" / "events.jsonl"
     monkeypatch.setenv("ACI_EVENT_LOG", str(path))
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
     live(quick(path), 5)
     return path
 
@@ -355,6 +354,6 @@ sys.addaudithook(watch)
 for verb in ("key", "seal"):
     assert run(["audit", verb]) == 0
 """
-    environ = {**os.environ, "ACI_EVENT_LOG": str(log), "ACI_EVENT_LOG_KEY": "file"}
+    environ = {**os.environ, "ACI_EVENT_LOG": str(log)}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environ, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr

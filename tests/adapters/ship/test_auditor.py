@@ -76,7 +76,6 @@ def lived(person: str, path: Path) -> None:
 def keys(tmp_path: Path, container: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
     """Each seals, gives out a public key, and ships; the folder of the keys is all that the auditor gets."""
     monkeypatch.setenv("AZURE_STORAGE_KEY", azurite.KEY)
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
     folder = tmp_path / "keys"
     folder.mkdir()
     for person in PEOPLE:

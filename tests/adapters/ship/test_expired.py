@@ -25,11 +25,6 @@ from tests.eventlog.lives import live, quick
 from tests.eventlog.old import archives, at, expires, old
 
 
-@pytest.fixture(autouse=True)
-def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "events.jsonl"
