@@ -10,20 +10,19 @@ import os
 import re
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from emulator.testing import Running, running_emulator
+from emulator.testing import running_emulator
 from tools.figures import ROOT, report
+from tools.provider import PROGRAM, environment
 
 SIZE: Final = 8 << 20
 ROUNDS: Final = 3
 MIB: Final = 2**20
-RUN: Final = [sys.executable, "-m", "adapters.cli"]
 AGREED: Final = re.compile(r"the channel is not clean: armour (\w+) up, (\w+) down, messages of (\d+) bytes")
 CLEAN: Final = ("RAW", "RAW", 32768)
 
@@ -71,7 +70,7 @@ def trial(env: Mapping[str, str], data: bytes) -> Trial:
     )
     with tempfile.TemporaryFile() as told:
         process = subprocess.Popen(
-            [*RUN, "command"], env={**env, "COMMAND": command}, cwd=ROOT,
+            [*PROGRAM, "command"], env={**env, "COMMAND": command}, cwd=ROOT,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=told, bufsize=0,
         )  # fmt: skip
         assert process.stdin is not None
@@ -95,28 +94,12 @@ def trial(env: Mapping[str, str], data: bytes) -> Trial:
     return Trial(taken - began, ended - taken, agreed)
 
 
-def _environment(azure: Running, folder: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        **azure.env,
-        "ACI_EVENT_LOG": str(folder / "events.jsonl"),
-        "AZURE_RESOURCE_GROUP": "bench",
-        "AZURE_REGION": "westeurope",
-        "MACHINE_ID": "armour",
-        "XDG_RUNTIME_DIR": str(folder),
-        "PYTHONPATH": str(ROOT),
-        "ACI_TUNNEL_COMPRESSION": "false",
-        "ACI_TUNNEL_IDLE": "0",
-        "DEVPOD_DEBUG": "true",
-    }
-
-
 def pairs(size: int, rounds: int) -> Iterator[tuple[str, Trial, Trial]]:
     """A kind of channel, a trial over it, and one over the clean channel just before."""
     data = os.urandom(size)
     with tempfile.TemporaryDirectory(prefix="dpaci-") as name, running_emulator("fast", exec={"cap": 20}) as azure:
-        env = _environment(azure, Path(name))
-        subprocess.run([*RUN, "create"], env=env, check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
+        env = environment(azure, Path(name), ACI_TUNNEL_COMPRESSION="false", ACI_TUNNEL_IDLE="0", DEVPOD_DEBUG="true")
+        subprocess.run([*PROGRAM, "create"], env=env, check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
         before = azure.control.call("GET", "settings")["exec"]
         trial(env, data)  # places the helper
         for _ in range(rounds):
@@ -125,7 +108,7 @@ def pairs(size: int, rounds: int) -> Iterator[tuple[str, Trial, Trial]]:
                 azure.control.change("exec", **{**before, **channel.options})
                 yield kind, trial(env, data), clean
                 azure.control.change("exec", **before)
-        subprocess.run([*RUN, "delete"], env=env, check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
+        subprocess.run([*PROGRAM, "delete"], env=env, check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
 
 
 def rows(size: int = SIZE, rounds: int = ROUNDS) -> list[tuple[str, str, float, str]]:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -24,12 +22,12 @@ from adapters.cli.opener import PLACE
 from adapters.tunnel import stop_holder
 from emulator.testing import Running, running_emulator
 from tools.figures import ROOT, report
+from tools.provider import PROGRAM, environment
 
 RTT_MS = 80.0
 RUNS = 5
 FLOOR = 4
 """Round trips of a compiled provider's poll: it keeps nothing from one call to the next, so it connects anew."""
-PROGRAM = [sys.executable, "-m", "adapters.cli"]
 Rows = list[tuple[str, str, float, str]]
 
 
@@ -84,17 +82,7 @@ class Caller:
 def caller(azure: Running) -> Iterator[Caller]:
     """A machine, and who owns it, for a while."""
     with tempfile.TemporaryDirectory(prefix="dpaci-") as folder:
-        env = os.environ | azure.env
-        env |= {
-            "ACI_EVENT_LOG": f"{folder}/events.jsonl",
-            "AZURE_RESOURCE_GROUP": "bench",
-            "AZURE_REGION": "westeurope",
-            "MACHINE_ID": "bench",
-            "XDG_RUNTIME_DIR": folder,
-            "PYTHONPATH": str(ROOT),
-            "COMMAND": "echo ready",
-        }
-        who = Caller(azure, env)
+        who = Caller(azure, environment(azure, Path(folder), COMMAND="echo ready"))
         azure.control.link_options(rtt_ms=0)
         who.call("create")
         try:

@@ -12,7 +12,6 @@ import os
 import re
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -28,12 +27,12 @@ from statemachine.events import GroupRef
 from statemachine.secret import Secret
 from tools import bench_armour, bench_link, bench_podman
 from tools.figures import ROOT, report
+from tools.provider import PROGRAM, environment
 from tools.tunnel_sides import Bare, Piped, announced, checked, digest, download, upload
 
 MIB = 2**20
 SMALL = 64 * MIB
 LARGE = 1024 * MIB
-RUN = [sys.executable, "-m", "adapters.cli"]
 STOPPED_SECONDS = 2.0
 PROCESSES = {
     "command": "the process DevPod starts",
@@ -58,7 +57,7 @@ class Place:
 
     def tunnel(self, command: str, **env: str) -> Piped:
         """The provider's ``command``."""
-        return Piped([*RUN, "command"], {**self.env, **env, "COMMAND": announced(command)})
+        return Piped([*PROGRAM, "command"], {**self.env, **env, "COMMAND": announced(command)})
 
     def direct(self, command: str) -> Piped:
         """The same over a session of its own; a holder that is there would be used, so it ends."""
@@ -71,16 +70,8 @@ class Place:
 def place(azure: Running) -> Iterator[Place]:
     """A machine for a while."""
     with tempfile.TemporaryDirectory(prefix="dpaci-") as folder:
-        env = os.environ | azure.env
-        env |= {
-            "ACI_EVENT_LOG": f"{folder}/events.jsonl",
-            "AZURE_RESOURCE_GROUP": "bench",
-            "AZURE_REGION": "westeurope",
-            "MACHINE_ID": "bench",
-            "XDG_RUNTIME_DIR": folder,
-            "PYTHONPATH": str(ROOT),
-        }
-        subprocess.run([*RUN, "create"], env=env, check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
+        env = environment(azure, Path(folder))
+        subprocess.run([*PROGRAM, "create"], env=env, check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
         about = target(env)
         os.environ["REQUESTS_CA_BUNDLE"] = azure.ca_file
         groups = connect(
@@ -98,7 +89,7 @@ def place(azure: Running) -> Iterator[Place]:
             yield Place(azure, env, groups, ref)
         finally:
             groups.close()
-            subprocess.run([*RUN, "delete"], env=env, check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
+            subprocess.run([*PROGRAM, "delete"], env=env, check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
 
 
 # Opening

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from emulator.testing import Running, running_emulator
 from tools.figures import ROOT, report
+from tools.provider import PROGRAM, environment
 
 MBIT = 50.0
 RTT_MS = 80.0
@@ -27,7 +28,6 @@ CHUNK = 1 << 20
 GO = b"@go\n"
 DONE = b"@done"
 SWITCH = {"plain": "false", "squeezed": "true"}
-RUN = [sys.executable, "-m", "adapters.cli"]
 
 
 def binary() -> Path:
@@ -41,30 +41,18 @@ def binary() -> Path:
     return Path(compiler.origin).parent / "zig"
 
 
-def environment(azure: Running, folder: Path, way: str) -> dict[str, str]:
+def way_environment(azure: Running, folder: Path, way: str) -> dict[str, str]:
     """What the provider is started with; each way has a holder of its own."""
     runtime = folder / way
     runtime.mkdir(mode=0o700, exist_ok=True)
-    return (
-        dict(os.environ)
-        | azure.env
-        | {
-            "ACI_EVENT_LOG": str(folder / "events.jsonl"),
-            "AZURE_RESOURCE_GROUP": "bench",
-            "AZURE_REGION": "westeurope",
-            "MACHINE_ID": "bench",
-            "XDG_RUNTIME_DIR": str(runtime),
-            "PYTHONPATH": str(ROOT),
-            "ACI_TUNNEL_COMPRESSION": SWITCH[way],
-        }
-    )
+    return environment(azure, folder, runtime=runtime, ACI_TUNNEL_COMPRESSION=SWITCH[way])
 
 
 def upload(env: dict[str, str], data: bytes, sink: str) -> tuple[float, bytes]:
     """Seconds from the command's first word until it has all of ``data``, and what it made of that."""
     command = f"printf '@go\\n'; head -c {len(data)} | {sink}; printf '%s%s' @do ne"
     process = subprocess.Popen(
-        [*RUN, "command"],
+        [*PROGRAM, "command"],
         env=env | {"COMMAND": command},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -107,11 +95,11 @@ def measure(link: dict[str, object], contents: dict[str, bytes], rounds: int) ->
         running_emulator("fast", exec={"cap": 20}, link=link) as azure,
     ):
         folder = Path(name)
-        envs = {way: environment(azure, folder, way) for way in SWITCH}
-        subprocess.run([*RUN, "create"], env=envs["plain"], check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
+        envs = {way: way_environment(azure, folder, way) for way in SWITCH}
+        subprocess.run([*PROGRAM, "create"], env=envs["plain"], check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
         for what, data in contents.items():
             found |= {(what, way): rate for way, rate in compare(envs, data, rounds).items()}
-        subprocess.run([*RUN, "delete"], env=envs["plain"], check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
+        subprocess.run([*PROGRAM, "delete"], env=envs["plain"], check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
     return found
 
 
