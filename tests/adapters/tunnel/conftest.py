@@ -18,7 +18,9 @@ from pathlib import Path
 import pytest
 
 from adapters.tunnel import CommandSpec, helperfile, run_through_holder, stop_holder
+from emulator.testing import running_emulator
 from tests.adapters.tunnel.exec_server import Behaviour, ExecServer
+from tests.emulator.clients import Azure
 from tests.waiting import PATIENCE, until
 
 _ROOT = Path(__file__).parents[3]
@@ -39,6 +41,16 @@ def helper() -> helperfile.Helper:
         if os.access(folder, os.W_OK):
             (folder / built.build).unlink(missing_ok=True)
     return built
+
+
+@pytest.fixture(scope="module")
+def emulated():
+    """The emulator with one group that runs, and room for many sessions in it."""
+    with running_emulator(exec={"cap": 200}) as emulator:
+        azure = Azure(emulator)
+        azure.running_group = azure.group()
+        yield azure
+        azure.close()
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,8 @@ import os
 import pytest
 
 from adapters.tunnel import CommandSpec, ExecEndpoint, run_command
-from emulator.testing import running_emulator
 from statemachine.secret import Secret
-from tests.emulator.clients import Azure
 from tools.bench_armour import AGREED, CHANNELS, CLEAN
-
-
-@pytest.fixture(scope="module")
-def emulated():
-    with running_emulator(exec={"cap": 200}) as emulator:
-        azure = Azure(emulator)
-        azure.running_group = azure.group()
-        yield azure
-        azure.close()
 
 
 @pytest.fixture

@@ -11,10 +11,8 @@ from dataclasses import replace
 import pytest
 
 from adapters.tunnel import CommandSpec, ExecEndpoint, Tuning, run_command
-from emulator.testing import running_emulator
 from statemachine.errors import TunnelLostError
 from statemachine.secret import Secret
-from tests.emulator.clients import Azure
 from tests.waiting import PATIENCE, until
 
 PATIENT = Tuning(ping=0.3, dead=300, resume=60, backoff_first=0.05)
@@ -23,15 +21,6 @@ BRISK = replace(PATIENT, dead=1.2)
 # What each of ``tick``'s ten lines brings, a fifth of a second apart.
 TICK = "for i in 0 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.2; done; cat; exit 4"
 TICKED = b"".join(b"%d\n" % n for n in range(10))
-
-
-@pytest.fixture(scope="module")
-def emulated():
-    with running_emulator(exec={"cap": 200}) as emulator:
-        azure = Azure(emulator)
-        azure.running_group = azure.group()
-        yield azure
-        azure.close()
 
 
 class Line:
