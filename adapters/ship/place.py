@@ -67,18 +67,24 @@ def place(url: str, environ: Mapping[str, str], *, option: str = "--blob") -> Pl
     account = path[0] if numbered else host.partition(".")[0]
     shown = f"[{host}]" if ":" in host else host
     address = f"{parts.scheme}://{shown}{port}/{'/'.join(path)}"
-    key = environ.get(KEY, "")
-    if connection := environ.get(CONNECTION, ""):
-        fields = dict(field.split("=", 1) for field in connection.split(";") if "=" in field)
-        if fields.get("AccountName") != account:
-            raise OptionError(
-                CONNECTION, f"is not of the account {account}", remedy="Unset it, or set it to that account's."
-            )
-        key = fields.get("AccountKey", "")
+    key = _account_key(environ, account)
     sas = environ.get(SAS, "").lstrip("?")
     if parts.scheme == "http" and not (sas or key):
         raise wrong(f"a token would go to {address} in the clear", f"Set {KEY}, {CONNECTION} or {SAS}.")
     return Place(url=address, account=account, sas=Secret(sas), key=Secret(key))
+
+
+def _account_key(environ: Mapping[str, str], account: str) -> str:
+    """The key that the environment has for an account; empty for none. Raises OptionError for another account's."""
+    connection = environ.get(CONNECTION, "")
+    if not connection:
+        return environ.get(KEY, "")
+    fields = dict(field.split("=", 1) for field in connection.split(";") if "=" in field)
+    if fields.get("AccountName") != account:
+        raise OptionError(
+            CONNECTION, f"is not of the account {account}", remedy="Unset it, or set it to that account's."
+        )
+    return fields.get("AccountKey", "")
 
 
 def _shown(url: str) -> str:
