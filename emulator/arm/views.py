@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, Final
 
 from emulator.containers.container import Container
 from emulator.model import Group
 
+_SHOWN_AS_GIVEN: Final = (
+    "subnetIds",
+    "dnsConfig",
+    "priority",
+    "encryptionProperties",
+    "confidentialComputeProperties",
+    "extensions",
+)
+
 
 def group_view(group: Group, *, instance: bool) -> dict[str, Any]:
     """The group as ARM shows it; ``instance`` adds the instance views (only GET and PUT do)."""
+    whole: dict[str, Any] = {
+        "id": group.id,
+        "name": group.name,
+        "type": "Microsoft.ContainerInstance/containerGroups",
+        "location": group.location,
+        "tags": group.tags,
+        "properties": _properties_view(group, instance=instance),
+    }
+    if group.body.get("identity"):
+        whole["identity"] = _identity_view(group.body["identity"], group)
+    if group.body.get("zones"):
+        whole["zones"] = group.body["zones"]
+    return whole
+
+
+def _properties_view(group: Group, *, instance: bool) -> dict[str, Any]:
     properties = group.properties
     shown: dict[str, Any] = {
         "sku": properties.get("sku") or "Standard",
@@ -39,34 +64,13 @@ def group_view(group: Group, *, instance: bool) -> dict[str, Any]:
         analytics = dict(properties["diagnostics"].get("logAnalytics") or {})
         analytics.pop("workspaceKey", None)
         shown["diagnostics"] = {"logAnalytics": analytics}
-    for name in (
-        "subnetIds",
-        "dnsConfig",
-        "priority",
-        "encryptionProperties",
-        "confidentialComputeProperties",
-        "extensions",
-    ):
-        if properties.get(name) is not None:
-            shown[name] = properties[name]
+    shown |= {name: properties[name] for name in _SHOWN_AS_GIVEN if properties.get(name) is not None}
     if instance:
         shown["instanceView"] = {
             "events": [event.render() for event in group.events],
             "state": group.state,
         }
-    whole: dict[str, Any] = {
-        "id": group.id,
-        "name": group.name,
-        "type": "Microsoft.ContainerInstance/containerGroups",
-        "location": group.location,
-        "tags": group.tags,
-        "properties": shown,
-    }
-    if group.body.get("identity"):
-        whole["identity"] = _identity_view(group.body["identity"], group)
-    if group.body.get("zones"):
-        whole["zones"] = group.body["zones"]
-    return whole
+    return shown
 
 
 def _live(containers: list[Container], item: dict[str, Any]) -> Container | None:

@@ -62,38 +62,27 @@ class Sessions:
     ) -> Ticket:
         """A new ticket, or the refusal when the container has too many sessions."""
         self._expire()
-        options = self.options
         if kind == "exec":
-            used = sum(
-                1
-                for t in (*self.tickets.values(), *self.open.values())
-                if t.container is container and t.kind == "exec"
-            )
-            if options.cap and used >= options.cap:
-                headers = {"Retry-After": "10"} if options.cap_status == 429 else None
-                raise arm_error(
-                    "TooManyExecSessions",
-                    status=options.cap_status,
-                    headers=headers,
-                    container=container.name,
-                    name=group.name,
-                    cap=options.cap,
-                )
+            self._refuse_if_full(group, container)
         number, password, uri = self._address(kind, group, size, base)
-        ticket = Ticket(
-            number,
-            kind,
-            group,
-            container,
-            command,
-            size,
-            password,
-            uri,
-            time.monotonic() + options.credential_lifetime,
-            options,
-        )
+        expires = time.monotonic() + self.options.credential_lifetime
+        ticket = Ticket(number, kind, group, container, command, size, password, uri, expires, self.options)
         self.tickets[number] = ticket
         return ticket
+
+    def _refuse_if_full(self, group: Group, container: Container) -> None:
+        options = self.options
+        tickets = (*self.tickets.values(), *self.open.values())
+        used = sum(ticket.container is container and ticket.kind == "exec" for ticket in tickets)
+        if options.cap and used >= options.cap:
+            raise arm_error(
+                "TooManyExecSessions",
+                status=options.cap_status,
+                headers={"Retry-After": "10"} if options.cap_status == 429 else None,
+                container=container.name,
+                name=group.name,
+                cap=options.cap,
+            )
 
     def redeem(self, number: str) -> Ticket | None:
         """Use up a ticket; None when there is none (any more)."""
