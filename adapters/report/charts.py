@@ -62,15 +62,7 @@ def fleet(summary: Summary, shape: Shape) -> str:
     for bars in summary.bars.values():
         for bar in bars:
             found.add(bar)
-    chart = StackedBar(
-        **config(shape, 220),
-        show_x_guides=False,
-        show_y_guides=True,
-        zero=0,
-        truncate_label=-1,
-        value_formatter=lambda value: f"{value:,.4g}",
-    )
-    chart._series_margin = 0.04
+    chart = _columns(shape, 220, gap=0.04)
     marks = _marks(found.begins, ticks(summary.since, summary.until, shape.ticks), summary.since)
     chart.x_labels = [marks.get(at, "") for at in range(len(found.begins))]
     for state in FLEET:
@@ -87,15 +79,7 @@ def costs(summary: Summary, shape: Shape) -> str:
     for line in bill.lines:
         place = (line.workspace if line.workspace in names else names[-1], line.day)
         amounts[place] = amounts.get(place, 0.0) + float(line.amount)
-    chart = StackedBar(
-        **config(shape, 240),
-        show_x_guides=False,
-        show_y_guides=True,
-        zero=0,
-        truncate_label=-1,
-        value_formatter=lambda value: f"{value:,.4g}",
-    )
-    chart._series_margin = 0.28 if len(days) <= shape.ticks else 0.1
+    chart = _columns(shape, 240, gap=0.28 if len(days) <= shape.ticks else 0.1)
     # As many as there is room for, at even steps.
     step = -(-len(days) // shape.ticks)
     chart.x_labels = [f"{day:%d %b}" if at % step == 0 else "" for at, day in enumerate(days)]
@@ -103,6 +87,20 @@ def costs(summary: Summary, shape: Shape) -> str:
         row = [(f"{day:%Y-%m-%d}", amounts.get((name, f"{day:%Y-%m-%d}"))) for day in days]
         chart.add(name, [_portion(name, key, amount, bill.total.currency) if amount else None for key, amount in row])
     return drawn(chart, f"Cost by day in {bill.total.currency}", shape)
+
+
+def _columns(shape: Shape, height: int, *, gap: float) -> StackedBar:
+    """A chart of stacked columns; ``gap`` is the part of a column's place that stays empty on either side."""
+    chart = StackedBar(
+        **config(shape, height),
+        show_x_guides=False,
+        show_y_guides=True,
+        zero=0,
+        truncate_label=-1,
+        value_formatter=lambda value: f"{value:,.4g}",
+    )
+    chart._series_margin = gap
+    return chart
 
 
 def cost_colours(summary: Summary) -> list[tuple[str, str]]:
