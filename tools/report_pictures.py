@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from adapters.cli.audit_prices import footnotes
+from adapters.cli.audit.prices import footnotes
 from adapters.report.page import Frame, render, seal_of
 from eventlog import verify
 from eventlog.audit.prices import shipped

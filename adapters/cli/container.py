@@ -9,8 +9,8 @@ import click
 from adapters.cli.agent import with_agent
 from adapters.cli.compose import BRISK, Session, log_path, session
 from adapters.cli.lifecycle import NEVER_RAN, create_or_clear_up
-from adapters.cli.named import WORKSPACE, environment
 from adapters.cli.orders import create_order
+from adapters.cli.workspace_option import WORKSPACE, environment
 from adapters.devpod import labels_of, parse_run_options, plan
 from adapters.devpod.answers import container_details
 from adapters.devpod.answers import target_architecture as architecture

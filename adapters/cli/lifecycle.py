@@ -9,9 +9,9 @@ import click
 
 from adapters.cli.agent import with_agent
 from adapters.cli.compose import BRISK, Session, session
-from adapters.cli.named import WORKSPACE, environment
 from adapters.cli.orders import create_order, simple_order
 from adapters.cli.watchdog import watched
+from adapters.cli.workspace_option import WORKSPACE, environment
 from adapters.devpod import machine_plan
 from adapters.devpod.answers import machine_status
 from statemachine.decide import Command

@@ -37,11 +37,11 @@ VERBS: Final = {
     "command": "adapters.cli.command",
     "shell": "adapters.cli.shell",
     "tunnel-holder": "adapters.cli.holder",
-    "history": "adapters.cli.audit",
-    "verify": "adapters.cli.audit",
-    "audit": "adapters.cli.audit_group",
-    "replay": "adapters.cli.replay",
-    "explain": "adapters.cli.explain",
+    "history": "adapters.cli.history",
+    "verify": "adapters.cli.history",
+    "audit": "adapters.cli.audit.group",
+    "replay": "adapters.cli.audit.replay",
+    "explain": "adapters.cli.audit.explain",
 }
 """Where each verb lives; a module is imported when its verb is called, for DevPod starts us for every call."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from adapters.cli.call import CallError
+from adapters.cli.call_error import CallError
 from adapters.cli.compose import BRISK, azure_settings, log_path
 from adapters.cli.console import debugging, say, silent, trace
 

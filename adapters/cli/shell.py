@@ -10,7 +10,7 @@ import click
 
 from adapters.cli.command import recorded
 from adapters.cli.compose import session
-from adapters.cli.named import WORKSPACE, environment
+from adapters.cli.workspace_option import WORKSPACE, environment
 
 if TYPE_CHECKING:
     from adapters.tunnel import TtySize

@@ -198,7 +198,7 @@ def test_what_was_sealed_and_expired_before_it_was_shipped_is_no_fraud(
     expires(log, at(80))
     store = MemoryStore()
     ship(LocalLog(path, own=True), store)
-    monkeypatch.setattr("adapters.cli.ship_source.store", lambda _source: store)
+    monkeypatch.setattr("adapters.cli.audit.shipped.store", lambda _source: store)
     asked = ["audit", "writers", "--from", str(tmp_path), "--public-key", str(key)]
     assert run(asked) == 0, capsys.readouterr().err
     # A line that is there, and is another one than was sealed, is not excused by the tombstone.

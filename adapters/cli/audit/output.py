@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from adapters.cli.call import CallError
+from adapters.cli.call_error import CallError
 from adapters.cli.compose import log_path
 from eventlog.disk import Disk
 from eventlog.paths import TORN

@@ -19,7 +19,7 @@ from tests.adapters.cli.calling import Call
 from tests.eventlog.lives import live, quick
 from tests.eventlog.rewriting import rehash
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 RING = '''
 import json, os
 from pathlib import Path

@@ -21,7 +21,7 @@ from tests.adapters.cli.terminal import Terminal, on_terminal
 from tests.eventlog.conftest import ACTOR
 from tests.eventlog.old import at, hours, old, stored
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 NEVER = "2100-01-01"
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from adapters.cli.audit_filters import query_of, range_options
-from adapters.cli.audit_prices import chosen_prices, footnotes, price_options
-from adapters.cli.audit_source import Reader, Source, from_option
-from adapters.cli.call import CallError
+from adapters.cli.audit.filters import query_of, range_options
+from adapters.cli.audit.output import output as written
+from adapters.cli.audit.prices import chosen_prices, footnotes, price_options
+from adapters.cli.audit.source import Reader, Source, from_option
+from adapters.cli.call_error import CallError
 from adapters.cli.expired import expired
-from adapters.cli.output import output as written
 from statemachine.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def report(
     reader = source.reader()
     summary = summarise(source.records(reader), query, prices, now, source.damage)
     if not summary.lives:
-        from adapters.cli.audit_list import nothing
+        from adapters.cli.audit.listing import nothing
 
         raise CallError(nothing(source, query))
     notes = footnotes(summary.by_workspace, prices)

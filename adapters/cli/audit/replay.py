@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from adapters.cli.audit_filters import moment
-from adapters.cli.audit_source import Source, from_option, of_workspace
-from adapters.cli.call import CallError
+from adapters.cli.audit.filters import moment
+from adapters.cli.audit.source import Source, from_option, of_workspace
+from adapters.cli.call_error import CallError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -78,7 +78,7 @@ def _show_replay(
     if last is None:
         raise CallError(f"nothing had happened to workspace {workspace} by then")
     if not as_json:
-        from adapters.cli.audit_tables import display, table, words
+        from adapters.cli.audit.tables import display, table, words
 
         made = table(("", f"{workspace} THEN" if early else f"{workspace} IN THE END"))
         for name, value in facts_of(last).items():
@@ -107,7 +107,7 @@ def _print_json(one: Moment | Diff) -> None:
 def _print_moment(one: Moment) -> None:
     from rich.text import Text
 
-    from adapters.cli.audit_tables import STYLES, clock, display, indented, labelled, words
+    from adapters.cli.audit.tables import STYLES, clock, display, indented, labelled, words
     from eventlog.record import signature
     from eventlog.table import duration
 
@@ -147,7 +147,7 @@ def _show_diff(source: Source, workspace: str | None, points: tuple[str, str], *
 def _print_diff(found: Diff) -> None:
     from rich.text import Text
 
-    from adapters.cli.audit_tables import display, indented, is_narrow, table, words
+    from adapters.cli.audit.tables import display, indented, is_narrow, table, words
     from eventlog.table import printable
 
     if not found.facts and not found.turns:
@@ -179,7 +179,7 @@ def _print_diff(found: Diff) -> None:
 
 def _sides(sides: tuple[tuple[str, ...], tuple[str, ...]]) -> list[RenderableType]:
     """What is on either side, below each other."""
-    from adapters.cli.audit_tables import indented, words
+    from adapters.cli.audit.tables import indented, words
 
     marks = (("- ", "red"), ("+ ", "green"))
     return [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from adapters.cli.call import CallError
+from adapters.cli.call_error import CallError
 from eventlog.history import OBSERVED, VERBS, Ended
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from adapters.cli.audit_source import Source, from_option, of_workspace
+from adapters.cli.audit.source import Source, from_option, of_workspace
 from adapters.cli.console import say
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from adapters.cli.call import CallError
+from adapters.cli.call_error import CallError
 from adapters.cli.compose import own_log
 from adapters.devpod.identity import variables_of
 

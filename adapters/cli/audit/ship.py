@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from adapters.cli import ship_source as shipped
-from adapters.cli.audit_source import Source, from_option
-from adapters.cli.call import CallError
+from adapters.cli.audit import shipped
+from adapters.cli.audit.output import output as written
+from adapters.cli.audit.source import Source, from_option
+from adapters.cli.call_error import CallError
 from adapters.cli.compose import PATIENT, log_path
 from adapters.cli.console import say
-from adapters.cli.output import output as written
 from statemachine.errors import LogDamagedError
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def _print_json(columns: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
 
 
 def _print_table(columns: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
-    from adapters.cli.audit_tables import blocks, display, filled, words
+    from adapters.cli.audit.tables import blocks, display, filled, words
 
     found = list(rows)
     numbers = [

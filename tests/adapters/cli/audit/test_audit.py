@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from adapters.cli.audit_group import AUDIT_VERBS
+from adapters.cli.audit.group import AUDIT_VERBS
 from statemachine.errors import LogDamagedError, LogError, UnsupportedError
 from tests.adapters.cli.calling import Call, objects
 from tests.adapters.ship.logs import chained
 from tests.eventlog.audit.story import ADA, Story, week
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 pytestmark = pytest.mark.usefixtures("story")
 
 

@@ -6,23 +6,23 @@ from typing import Any, Final
 
 import click
 
-from adapters.cli.audit_filters import filter_options, limit_option
-from adapters.cli.audit_source import Source, from_option
-from adapters.cli.call import CallError
+from adapters.cli.audit.filters import filter_options, limit_option
+from adapters.cli.audit.source import Source, from_option
+from adapters.cli.call_error import CallError
 from adapters.cli.lazy import LazyGroup
 
 AUDIT_VERBS: Final[dict[str, str]] = {
-    "who": "adapters.cli.audit_who",
-    "cost": "adapters.cli.audit_cost",
-    "report": "adapters.cli.audit_report",
-    "export": "adapters.cli.ship",
-    "ship": "adapters.cli.ship",
-    "sql": "adapters.cli.ship",
-    "writers": "adapters.cli.ship",
-    "key": "adapters.cli.trust",
-    "seal": "adapters.cli.trust",
-    "archive": "adapters.cli.retention",
-    "expire": "adapters.cli.retention",
+    "who": "adapters.cli.audit.who",
+    "cost": "adapters.cli.audit.cost",
+    "report": "adapters.cli.audit.report",
+    "export": "adapters.cli.audit.ship",
+    "ship": "adapters.cli.audit.ship",
+    "sql": "adapters.cli.audit.ship",
+    "writers": "adapters.cli.audit.ship",
+    "key": "adapters.cli.audit.trust",
+    "seal": "adapters.cli.audit.trust",
+    "archive": "adapters.cli.audit.retention",
+    "expire": "adapters.cli.audit.retention",
 }
 """Where each verb of the group lives; a module is imported when its verb is called."""
 
@@ -43,7 +43,7 @@ def audit(ctx: click.Context, /, *, source: Source, **options: Any) -> None:
     Without a verb: the operations that all filters agree on, newest last. Times are UTC.
     """
     if ctx.invoked_subcommand is None:
-        from adapters.cli.audit_list import show
+        from adapters.cli.audit.listing import show
 
         show(source, **options)
         return

@@ -16,7 +16,7 @@ from tests.adapters.cli.terminal import Terminal, on_terminal
 from tests.eventlog.audit.story import Story, week
 
 Piped = Callable[[list[str]], str]
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PROGRAM = [sys.executable, "-m", "adapters.cli"]
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 VERBS = (

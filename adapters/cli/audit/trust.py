@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from adapters.cli.audit.output import output as written
 from adapters.cli.compose import log_path, own_log
-from adapters.cli.output import output as written
 
 
 @click.command()

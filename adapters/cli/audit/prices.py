@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from adapters.cli.call import CallError
+from adapters.cli.call_error import CallError
 
 if TYPE_CHECKING:
     from eventlog.audit.cost import Bill

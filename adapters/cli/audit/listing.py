@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from adapters.cli.audit_filters import query_of
-from adapters.cli.audit_source import Source
+from adapters.cli.audit.filters import query_of
+from adapters.cli.audit.follow import looks, while_read
+from adapters.cli.audit.source import Source
 from adapters.cli.console import say
-from adapters.cli.follow import looks, while_read
 from eventlog.audit.operations import Follower, Operation
 from eventlog.audit.query import Query, chosen, newest
 from eventlog.audit.stream import Stream, labels
@@ -77,7 +77,7 @@ def _print(found: list[Operation], *, as_json: bool, bare: bool = False) -> None
 
 def _print_table(found: list[Operation], *, bare: bool) -> None:
     """A table; a bare one has no headings, for lines that follow it. On a narrow terminal, entries of a few lines."""
-    from adapters.cli.audit_tables import clock, display, is_narrow, table, words
+    from adapters.cli.audit.tables import clock, display, is_narrow, table, words
     from eventlog.table import duration
 
     names = labels(one.stream for one in found)
@@ -107,7 +107,7 @@ def _who(one: Operation) -> str:
 def _print_entries(found: list[Operation], names: dict[Stream, str]) -> None:
     from rich.text import Text
 
-    from adapters.cli.audit_tables import clock, display, indented, words
+    from adapters.cli.audit.tables import clock, display, indented, words
     from eventlog.table import duration
 
     parts: list[RenderableType] = []

@@ -9,8 +9,8 @@ import pytest
 
 from adapters.cli.main import run
 from statemachine.errors import LogDamagedError, LogError
+from tests.adapters.cli.audit.people import copies
 from tests.adapters.cli.calling import Call, objects
-from tests.adapters.cli.people import copies
 from tests.adapters.ship.logs import chained, write
 from tests.eventlog.audit.story import Story
 

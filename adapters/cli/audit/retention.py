@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from adapters.cli.audit_filters import moment
-from adapters.cli.call import CallError
+from adapters.cli.audit.filters import moment
+from adapters.cli.call_error import CallError
 from adapters.cli.compose import own_log
 from adapters.cli.console import say
 from statemachine.errors import LogError

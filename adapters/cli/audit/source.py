@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 import click
 
-from adapters.cli.call import CallError
+from adapters.cli.call_error import CallError
 from adapters.cli.expired import note
 from statemachine.errors import LogDamagedError, LogError, UnsupportedError
 
@@ -85,7 +85,7 @@ class Source:
     def reader(self) -> Reader:
         """What reads the source. Raises LogError, CallError, UnsupportedError."""
         if self.is_shared():
-            from adapters.cli.ship_source import store
+            from adapters.cli.audit.shipped import store
             from adapters.ship.reader import ShippedReader, chooser
 
             return ShippedReader(store(self), chooser(self.writers))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from adapters.cli.audit_source import Source
+from adapters.cli.audit.source import Source
 from adapters.cli.compose import BRISK, PATIENT, azure_settings, log_path
 from adapters.cli.console import debugging, silent, trace
 from statemachine.errors import LogDamagedError

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.cli.call import CallError
+from adapters.cli.audit.output import output
+from adapters.cli.call_error import CallError
 from adapters.cli.main import run
-from adapters.cli.output import output
 from tests.eventlog.audit.story import Story, week
 
 VERBS = (("audit", "export"), ("audit", "report"), ("audit", "key"))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from adapters.cli.audit_filters import query_of, range_options
-from adapters.cli.audit_prices import chosen_prices, footnotes, price_options
-from adapters.cli.audit_source import Source, from_option
-from adapters.cli.call import CallError
+from adapters.cli.audit.filters import query_of, range_options
+from adapters.cli.audit.prices import chosen_prices, footnotes, price_options
+from adapters.cli.audit.source import Source, from_option
+from adapters.cli.call_error import CallError
 from adapters.cli.console import say
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def cost(*, source: Source, by: str, price_files: tuple[Path, ...], region: str,
     prices = chosen_prices(price_files, region)
     found = bill(stretches(source, query), prices, dimensions, since=query.since, until=query.until)
     if not found.lines:
-        from adapters.cli.audit_list import nothing
+        from adapters.cli.audit.listing import nothing
 
         say(nothing(source, query))
         return
@@ -88,7 +88,7 @@ def _dimensions(by: str) -> tuple[str, ...]:
 
 
 def _print(found: Bill, dimensions: tuple[str, ...]) -> None:
-    from adapters.cli.audit_tables import display, filled, words
+    from adapters.cli.audit.tables import display, filled, words
     from eventlog.audit.stream import Stream, labels
 
     numbers = ("HOURS", "vCPU h", "GB h", found.total.currency, "IN DOUBT")
@@ -113,7 +113,7 @@ def _entries(rows: Iterable[list[Text]], currency: str) -> Iterator[RenderableTy
     """Whose it is, and its sums below, where a table would be torn apart."""
     from rich.text import Text
 
-    from adapters.cli.audit_tables import indented
+    from adapters.cli.audit.tables import indented
 
     units = ("hours", "vCPU h", "GB h", currency, "in doubt")
     for row in rows:
@@ -126,7 +126,7 @@ def _note(text: str, *, err: bool) -> None:
     if err:
         say(text)
         return
-    from adapters.cli.audit_tables import display, words
+    from adapters.cli.audit.tables import display, words
 
     display(words(text, ""))
 

@@ -19,7 +19,7 @@ import pytest
 from tests.eventlog.audit.story import ADA, Story
 from tests.waiting import PATIENCE
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture

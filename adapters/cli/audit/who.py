@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from adapters.cli.audit_source import Source, from_option, of_workspace
+from adapters.cli.audit.source import Source, from_option, of_workspace
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,7 +38,7 @@ def who(*, source: Source, workspace: str, as_json: bool) -> None:
 
 
 def _print_runs(workspace: str, found: list[Run]) -> None:
-    from adapters.cli.audit_tables import clock, display, is_narrow, table, words
+    from adapters.cli.audit.tables import clock, display, is_narrow, table, words
     from eventlog.table import duration, printable
 
     if not found:
@@ -65,7 +65,7 @@ def _print_runs(workspace: str, found: list[Run]) -> None:
 def _print_entries(found: list[Run]) -> None:
     from rich.text import Text
 
-    from adapters.cli.audit_tables import clock, display, indented, words
+    from adapters.cli.audit.tables import clock, display, indented, words
     from eventlog.table import duration
 
     parts: list[RenderableType] = []
@@ -88,7 +88,7 @@ def _how(hand: Hand) -> str:
 
 def _print_people(operations: list[Operation]) -> None:
     """What each person asked for, and how often."""
-    from adapters.cli.audit_tables import clock, display, indented, is_narrow, table, words
+    from adapters.cli.audit.tables import clock, display, indented, is_narrow, table, words
     from eventlog.audit.people import People
     from eventlog.history import VERBS, Ended
 

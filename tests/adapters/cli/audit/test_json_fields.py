@@ -18,9 +18,9 @@ from eventlog.audit.operations import Operation
 from eventlog.audit.replay import Moment
 from eventlog.audit.story import Words
 from eventlog.audit.who import Hand, Run
-from tests.adapters.cli.people import copies
+from tests.adapters.cli.audit.people import copies
 
-DOCS = Path(__file__).parents[3] / "docs" / "audit.md"
+DOCS = Path(__file__).parents[4] / "docs" / "audit.md"
 
 MADE_OF: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "audit": (Operation,),
