@@ -1,0 +1,54 @@
+"""Rows of a query as a table for people or as JSON lines for programs, whatever types its columns have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+
+def print_rows(columns: list[str], rows: Iterator[tuple[Any, ...]], *, as_json: bool) -> None:
+    """Print all rows, each value below the column it belongs to."""
+    (_print_json if as_json else _print_table)(columns, rows)
+
+
+def _print_json(columns: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
+    import msgspec
+
+    encode = msgspec.json.Encoder(enc_hook=str).encode
+    for row in rows:
+        click.echo(encode(dict(zip(columns, map(_zoned, row), strict=True))))
+
+
+def _print_table(columns: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
+    from adapters.cli.audit.tables import blocks, display, filled, words
+
+    found = list(rows)
+    numbers = [
+        name
+        for at, name in enumerate(columns)
+        if found and all(isinstance(row[at], int | float | None) for row in found)
+    ]
+    cells = [[words(_cell(value), "") for value in row] for row in found]
+    made = filled(columns, cells, right=numbers)
+    display(*(blocks(columns, cells) if made is None else [made]))
+
+
+def _cell(value: object) -> str:
+    from datetime import datetime
+
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, dict | list):
+        import msgspec
+
+        return msgspec.json.encode(value, enc_hook=str).decode()
+    return "" if value is None else str(value)
+
+
+def _zoned(value: object) -> object:
+    """Times in the log are UTC, which DuckDB's plain timestamps do not say."""
+    from datetime import UTC, datetime
+
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
