@@ -22,7 +22,7 @@ from eventlog.states import StatesFold
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from eventlog.helpers import Found, Stretch
+    from eventlog.workers import Found, Stretch
 
 STRETCH: Final = 1 << 25
 """Bytes that one process takes at a time, at least. More is faster, for each stretch begins to learn the workspaces'
@@ -73,12 +73,12 @@ def _together(
     folded: StatesFold, todo: list[tuple[Piece, int]], size: int, *, verified: bool, jobs: int
 ) -> list[tuple[Piece, int]]:
     """Fold as much as goes well; what is left to do is the answer."""
-    from eventlog.helpers import Task, helpers
+    from eventlog.workers import Task, workers
 
     stretches = _stretches(folded, todo, size)
     begun: deque[tuple[Piece, int]] = deque()
     futures: deque[Future[Found | None]] = deque()
-    with suppress(OSError), helpers(jobs) as ask:
+    with suppress(OSError), workers(jobs) as ask:
         while True:
             for stretch, piece in islice(stretches, 2 * jobs - len(begun)):
                 begun.append((piece, stretch.start))
@@ -97,7 +97,7 @@ def _together(
 
 def _stretches(folded: StatesFold, todo: list[tuple[Piece, int]], size: int) -> Iterator[tuple[Stretch, Piece]]:
     """The stretches of some pieces, in order; a sealed segment is one."""
-    from eventlog.helpers import Stretch
+    from eventlog.workers import Stretch
 
     for piece, start in todo:
         number = folded.enter(piece)

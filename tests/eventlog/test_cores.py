@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eventlog import EventLog, cores, verify
-from eventlog import helpers as helping
+from eventlog import EventLog, cores, verify, workers
 from eventlog.snapshot import path_of
 from statemachine.errors import LogDamagedError
 from statemachine.fold import empty
@@ -107,16 +106,16 @@ def test_a_process_that_is_killed_leaves_its_share_to_us(path: Path, monkeypatch
     original = cores._joined
 
     def joined(*arguments: object, **options: object) -> bool:
-        for helper in started:
-            helper.kill()
+        for worker in started:
+            worker.kill()
         return original(*arguments, **options)  # type: ignore[arg-type]  # passed on as they came
 
     started = []
-    start = helping._start
-    monkeypatch.setattr(helping, "_start", lambda: started.append(start()) or started[-1])
+    start = workers._start
+    monkeypatch.setattr(workers, "_start", lambda: started.append(start()) or started[-1])
     monkeypatch.setattr(cores, "_joined", joined)
     assert quick(path).states(jobs=2) == quick(path).states(jobs=1)
-    assert [helper.returncode for helper in started] == [-9, -9]
+    assert [worker.returncode for worker in started] == [-9, -9]
 
 
 def test_a_lost_snapshot_is_made_anew_by_all_processors(

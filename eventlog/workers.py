@@ -1,7 +1,7 @@
-"""Processes that fold stretches of the log on other processors.
+"""Worker processes that fold stretches of the log on other processors.
 
-They are this program's interpreter with nothing of it loaded but the log. ``multiprocessing`` would run the caller's
-main module in each of them once more, and need semaphores, which not every system has.
+Each is a Python interpreter that loads nothing of this program but the event log. ``multiprocessing`` would run the
+caller's main module in each of them once more, and need semaphores, which not every system has.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from statemachine.folding import Carried
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-_SERVE: Final = "import sys; sys.path[:] = sys.argv[1:]; from eventlog.helpers import serve; serve()"
+_SERVE: Final = "import sys; sys.path[:] = sys.argv[1:]; from eventlog.workers import serve; serve()"
 _LENGTH: Final = 8
 _LONGEST: Final = 1 << 32
 
@@ -95,7 +95,7 @@ class _Range:
 
 
 @contextmanager
-def helpers(count: int) -> Iterator[Callable[[Task], Future[Found | None]]]:
+def workers(count: int) -> Iterator[Callable[[Task], Future[Found | None]]]:
     """Start processes, and give what asks one of them; they end with the ``with`` block. Raises OSError.
 
     The answer is None where one of them died, or found anything wrong.
@@ -107,11 +107,11 @@ def helpers(count: int) -> Iterator[Callable[[Task], Future[Found | None]]]:
     started: list[subprocess.Popen[bytes]] = []
 
     def ask(task: Task) -> Found | None:
-        helper = free.get()
+        worker = free.get()
         try:
-            return _asked(helper, task)
+            return _asked(worker, task)
         finally:
-            free.put(helper)
+            free.put(worker)
 
     with ThreadPoolExecutor(count) as threads:
         try:
@@ -122,11 +122,11 @@ def helpers(count: int) -> Iterator[Callable[[Task], Future[Found | None]]]:
         finally:
             # Whatever is still being done is not waited for.
             threads.shutdown(wait=False, cancel_futures=True)
-            for helper in started:
-                helper.kill()
+            for worker in started:
+                worker.kill()
             threads.shutdown(wait=True)
-            for helper in started:
-                helper.communicate()
+            for worker in started:
+                worker.communicate()
 
 
 def _start() -> subprocess.Popen[bytes]:
@@ -140,17 +140,17 @@ def _start() -> subprocess.Popen[bytes]:
     )
 
 
-def _asked(helper: subprocess.Popen[bytes], task: Task) -> Found | None:
-    if helper.stdin is None or helper.stdout is None:
+def _asked(worker: subprocess.Popen[bytes], task: Task) -> Found | None:
+    if worker.stdin is None or worker.stdout is None:
         return None
     with suppress(OSError, msgspec.MsgspecError):
-        _send(helper.stdin, msgspec.msgpack.encode(task))
-        return msgspec.msgpack.decode(_receive(helper.stdout), type=Found | None)
+        _send(worker.stdin, msgspec.msgpack.encode(task))
+        return msgspec.msgpack.decode(_receive(worker.stdout), type=Found | None)
     return None
 
 
 def serve() -> None:
-    """What such a process does, until nobody asks any more."""
+    """What a worker process does: fold the stretches it is asked for, until its input ends."""
     source, target = sys.stdin.buffer, sys.stdout.buffer
     while data := _receive(source):
         task = msgspec.msgpack.decode(data, type=Task)
