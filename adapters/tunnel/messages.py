@@ -108,9 +108,8 @@ def encode_number(value: int) -> bytes:
 
 def decode_number(payload: bytes) -> int:
     """ACK."""
-    if len(payload) < _NUMBER.size:
-        raise MalformedError("a message shorter than it must be")
-    return int(_NUMBER.unpack_from(payload)[0])
+    (number,) = _fields(_NUMBER, payload)
+    return int(number)
 
 
 def encode_credit(channel: int, count: int) -> bytes:
@@ -120,9 +119,7 @@ def encode_credit(channel: int, count: int) -> bytes:
 
 def decode_credit(payload: bytes) -> tuple[int, int]:
     """CREDIT: channel and count."""
-    if len(payload) < _CREDIT.size:
-        raise MalformedError("a message shorter than it must be")
-    channel, count = _CREDIT.unpack_from(payload)
+    channel, count = _fields(_CREDIT, payload)
     return int(channel), int(count)
 
 
@@ -133,9 +130,7 @@ def encode_size(rows: int, columns: int) -> bytes:
 
 def decode_exit(payload: bytes) -> int:
     """EXIT, as a shell would report it: 128+n for signal n."""
-    if len(payload) < _EXIT.size:
-        raise MalformedError("a message shorter than it must be")
-    signaled, code = _EXIT.unpack_from(payload)
+    signaled, code = _fields(_EXIT, payload)
     return 128 + int(code) if signaled else int(code)
 
 
