@@ -54,7 +54,7 @@ class Parser:
         self.lenient = lenient
         self.probing = False
         self._buffer = bytearray()
-        self._plain = bytearray()  # of an escaped packet: what has been decoded
+        self._plain: bytearray | None = None  # of an escaped packet that has begun: what has been decoded
 
     def feed(self, data: bytes | memoryview) -> Iterator[Event]:
         """The events these bytes complete. Consume them all before feeding more."""
@@ -74,7 +74,7 @@ class Parser:
     def _step(self, at: int) -> tuple[Event | None, int]:
         """One thing at ``at``: what it is and where it ends; the same place when it is incomplete."""
         first = self._buffer[at]
-        if self._plain:
+        if self._plain is not None:
             return self._escaped(at)
         if first == MARK_BASE64:
             return self._line(at)
@@ -124,39 +124,28 @@ class Parser:
             return None, at + 1
 
     def _escaped(self, at: int) -> tuple[Event | None, int]:
-        if not self._plain:
+        """Decode what there is of an escaped packet: nothing beyond it, and no escape that is not complete."""
+        if self._plain is None:
+            self._plain = bytearray()
             at += 1  # the mark itself
-            self._plain.append(0)  # marks that a packet has begun; removed below
-        end = len(self._buffer)
-        # Never decode beyond this packet: take at most what it still lacks, each byte being one at least.
-        while at < end:
-            have = len(self._plain) - 1
-            piece = bytes(self._buffer[at : at + self._lacking(have)])
-            cut = len(piece)
-            tail = piece.rfind(b"}", max(0, cut - 2))
-            if tail >= 0:
-                cut = tail
-                if cut == 0:
-                    piece = bytes(self._buffer[at : at + 3])
-                    if len(piece) < 3:
-                        return None, at
-                    cut = 3
-            self._plain += decode_escape(piece[:cut])
-            at += cut
-            have = len(self._plain) - 1
-            if have >= HEADER_SIZE and self._lacking(have) == 0:
-                data = bytes(self._plain[1:])
-                self._plain.clear()
-                return unpack(data), at
+        plain = self._plain
+        while at < len(self._buffer):
+            # Each byte that the packet still lacks takes at least one here.
+            piece = bytes(self._buffer[at : at + _lacking(plain)])
+            cut = piece.rfind(b"}", max(0, len(piece) - 2))
+            if cut == 0:
+                piece = bytes(self._buffer[at : at + 3])
+                if len(piece) < 3:
+                    return None, at
+            elif cut > 0:
+                piece = piece[:cut]
+            plain += decode_escape(piece)
+            at += len(piece)
+            if not _lacking(plain):
+                packet, self._plain = bytes(plain), None
+                plain.clear()
+                return unpack(packet), at
         return None, at
-
-    def _lacking(self, have: int) -> int:
-        if have < HEADER_SIZE:
-            return HEADER_SIZE - have
-        length = int.from_bytes(self._plain[13:17], "little")
-        if length > PAYLOAD_MOST:
-            raise MalformedError("a packet longer than any can be")
-        return HEADER_SIZE + length - have
 
     def _probe(self, at: int) -> tuple[Event | None, int]:
         end = self._buffer.find(PROBE_END, at)
@@ -173,3 +162,13 @@ class Parser:
         if end == len(self._buffer):
             return None, at
         return Pad(end - at - 1), end
+
+
+def _lacking(packet: bytearray) -> int:
+    """How many bytes are missing at the end of a packet, or of its header as long as that is not complete."""
+    if len(packet) < HEADER_SIZE:
+        return HEADER_SIZE - len(packet)
+    length = int.from_bytes(packet[12:16], "little")
+    if length > PAYLOAD_MOST:
+        raise MalformedError("a packet longer than any can be")
+    return HEADER_SIZE + length - len(packet)
