@@ -30,7 +30,7 @@ def fill_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode))
 
 
-def take_any_text() -> None:
+def replace_unencodable() -> None:
     """Print a question mark for what the encoding of standard output does not have, such as a name under cp1252.
 
     An encoding that takes any bytes through, as the C locale's does, stays as it is.
@@ -39,7 +39,7 @@ def take_any_text() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def told_full(error: BaseException) -> bool:
+def report_if_unwritable(error: BaseException) -> bool:
     """Whether an error that nobody took for another is that standard output cannot be written; then it is said."""
     if not isinstance(error, OSError) or error.filename is not None or error.errno not in _FULL:
         return False
@@ -47,22 +47,22 @@ def told_full(error: BaseException) -> bool:
     return True
 
 
-def finished(status: int) -> int:
+def flush_streams(status: int) -> int:
     """Write what is still held back, and give the exit status: at the interpreter's own end it would be a traceback."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError as error:
-            forsake(stream)
+            discard_pending(stream)
             if stream is sys.stdout:
                 # A verb that failed has said so already.
                 if status == 0:
-                    told_full(error)
+                    report_if_unwritable(error)
                 status = status or UNWRITTEN
     return status
 
 
-def forsake(stream: TextIO) -> None:
+def discard_pending(stream: TextIO) -> None:
     """Send what is still in the buffer of a stream, and cannot be written, nowhere."""
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # a device and no path of ours
         os.dup2(nowhere.fileno(), stream.fileno())

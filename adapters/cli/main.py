@@ -13,10 +13,10 @@ from adapters.cli.console import (
     UNWRITTEN,
     debugging,
     fill_closed_streams,
-    finished,
+    flush_streams,
+    replace_unencodable,
+    report_if_unwritable,
     say,
-    take_any_text,
-    told_full,
 )
 from adapters.cli.lazy import LazyGroup
 from statemachine.errors import InternalError, ProviderError, one_line
@@ -63,13 +63,13 @@ def cli(ctx: click.Context) -> None:
     `verify` and `options` are for people.
     """
     if ctx.invoked_subcommand in READ_BY_PEOPLE:
-        take_any_text()
+        replace_unencodable()
 
 
 def main() -> None:
     """Entry point of the console script; never returns."""
     fill_closed_streams()
-    sys.exit(finished(run(sys.argv[1:])))
+    sys.exit(flush_streams(run(sys.argv[1:])))
 
 
 def run(arguments: list[str]) -> int:
@@ -88,7 +88,7 @@ def run(arguments: list[str]) -> int:
     except click.Abort:
         return 130
     except Exception as error:  # noqa: BLE001  # the last line of defence: no traceback reaches a user
-        if told_full(error):
+        if report_if_unwritable(error):
             return UNWRITTEN
         if debugging(os.environ):
             import traceback

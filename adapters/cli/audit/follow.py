@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from adapters.cli.console import forsake
+from adapters.cli.console import discard_pending
 
 
 def looks(every: float) -> Iterator[None]:
     """Again and again, with so many seconds in between; ends when nobody reads standard output any more."""
-    while not _deserted():
+    while not _has_no_reader():
         yield
         time.sleep(every)
 
@@ -24,10 +24,10 @@ def while_read() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        forsake(sys.stdout)
+        discard_pending(sys.stdout)
 
 
-def _deserted() -> bool:
+def _has_no_reader() -> bool:
     """Whether standard output is a pipe that nobody reads; without this it would be found out by the next event."""
     try:
         watched = select.poll()
