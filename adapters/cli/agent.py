@@ -1,4 +1,4 @@
-"""Which agent the user's DevPod will look for, and how it gets there: the ends of ``adapters.devpod.agent`` here."""
+"""DevPod's agent in the container, for the verbs: what ``adapters.devpod.agent`` needs of this invocation."""
 
 from __future__ import annotations
 

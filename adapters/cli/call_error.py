@@ -1,4 +1,4 @@
-"""A call that makes no sense."""
+"""The error for a call whose arguments are well formed, but make no sense together or here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import click
 
 
 class CallError(click.ClickException):
-    """The call itself was malformed: click's exit status for that."""
+    """The arguments of a call make no sense; exits with click's own status for wrong usage."""
 
     exit_code = 2

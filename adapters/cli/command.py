@@ -109,7 +109,7 @@ def _through_tunnel(current: Session, workspace: Workspace, spec: CommandSpec) -
         stderr=2,
         ca_file=trusted,
         on_event=current.trace,
-        # To the container we look the same killed as cut off, and nobody comes after us to tell the difference.
+        # The container cannot tell whether we were killed or only disconnected, and without a holder nobody resumes.
         tuning=Tuning(
             resume=min(Tuning.resume, current.settings.tunnel_resume),
             compress=current.settings.tunnel_compression,

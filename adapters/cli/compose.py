@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from adapters.azure import AzureGroups
 
 PATIENT: Final = 120.0
-"""Seconds a request is repeated while it fails for reasons that may pass."""
+"""Seconds for which a request that fails for a passing reason is repeated."""
 BRISK: Final = 60.0
 """The same for a poll: DevPod does not ask again after a failure, and Azure may name half a minute to wait for."""
 

@@ -1,4 +1,4 @@
-"""Says that the beginning of a log expired, before anybody takes what is left for all there was."""
+"""Says that older events of a log expired, so that nobody takes what is left for the whole history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Polls over the holder: it is signed in and connected already, so a look costs one round trip and no import.
+"""Polls of Azure through the tunnel's holder, which is signed in and connected: one round trip, and no SDK to import.
 
 Whatever goes wrong here, the caller asks Azure itself.
 """

@@ -1,4 +1,4 @@
-"""``--workspace``: a person names a workspace of the log where DevPod would have set a dozen variables."""
+"""``--workspace``: names a workspace of the log, from which the variables follow that DevPod would have set."""
 
 from __future__ import annotations
 

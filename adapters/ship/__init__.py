@@ -1,1 +1,1 @@
-"""The log leaves the building: exports, shipping, reading back what many computers shipped, and SQL over all of it."""
+"""The event log elsewhere: exports, shipping, reading back what many writers shipped, and SQL over all of it."""

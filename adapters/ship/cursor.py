@@ -1,4 +1,4 @@
-"""How far a collector was told: kept beside the log, because a collector cannot be asked."""
+"""How much of a log a collector has accepted: kept beside the log, because a collector cannot be asked."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ def cursor_path(log_path: Path, log: str, target: str) -> Path:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Nobody else moves this cursor meanwhile: two who read it at once would both send what lies behind it.
+    """Locks the cursor: two processes that read it at once would both send the lines behind it.
 
-    The system lets go when this process ends, however it does. Raises BusyError when somebody else has it, LogError.
+    The system releases the lock when this process ends, however it ends. Raises BusyError where another process has it,
+    LogError.
     """
     lock = path.with_suffix(".lock")
     with explained(lock, "written"):

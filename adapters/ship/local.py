@@ -1,4 +1,4 @@
-"""The log on this computer, as bytes that are sure to stay."""
+"""The log on this computer, read up to a line that no failed append can take back any more."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from statemachine.errors import LogDamagedError
 class LocalLog:
     """A log up to where it ended when this was made.
 
-    What is behind that end may still be taken back: an append whose sync fails removes its line again. So for
-    one's ``own`` log the end is looked at in our turn and brought to the disk before anything leaves the
-    building; of a file that may not be ours to write, the end is looked at while nobody seems to write. The end
-    is kept as the number of a line: which file that line is in changes whenever a segment is sealed.
+    What is behind that end may still be taken back: an append whose sync fails removes its line again. So the end
+    of one's ``own`` log is read under the append lock and synced before anything is sent anywhere; that of a file
+    we may not be allowed to write is read at a moment when nobody appends. The end is kept as a line's seq, because
+    the file that the line is in changes when a segment is sealed.
     """
 
     def __init__(self, path: Path, *, own: bool = False) -> None:
@@ -57,7 +57,7 @@ class LocalLog:
         return self._from(0, Chain(later=self._later))
 
     def after(self, seq: int, head: str, log: str) -> Iterator[Line]:
-        """The lines behind the one with that seq and hash, where that one expired those that are left behind it.
+        """The lines behind the one with that seq and hash; if that one has expired, those behind it that are left.
 
         Raises LogDamagedError when this log has another line there, or none.
         """

@@ -1,4 +1,4 @@
-"""Which container, and how to be let in: the address is an argument, what is secret comes from the environment."""
+"""A container's address and credentials: the address is an argument, secrets come from the environment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EXPECTED: Final = "expected https://ACCOUNT.blob.core.windows.net/CONTAINER"
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """A container, and one of three ways in; all empty means a token of Entra ID."""
+    """A container, and a SAS token or an account key for it; with neither, a token of Entra ID is used."""
 
     url: str
     account: str

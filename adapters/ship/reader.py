@@ -1,4 +1,4 @@
-"""Records of everybody who shipped to a place: once, and then, as often as one looks, what came since."""
+"""The records of all logs that were shipped to one place: on the first call all of them, then what was added since."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Pseudonyms for people: the same person has the same one everywhere, and only who has the key can tell who it is.
+"""Pseudonyms for people: one person has the same one everywhere, and only with the key can it be traced back.
 
-Hashes are replaced too. The log's own are taken over the names as they were, so with them anybody could
+Hashes are replaced too. The log's own are taken over the original names, so with them anybody could
 try names until one fits; the same goes for digests of a command or of labels, and for signatures over hashes
 once the signer's public key is known.
 """
@@ -23,7 +23,7 @@ from statemachine.events import EVENT_TYPES
 
 PREFIX: Final = "anon-"
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz"
-"""No vowels and no digits: a pseudonym shall not happen to spell somebody's name or number."""
+"""No vowels and no digits, so that no pseudonym happens to spell a name or a number."""
 _LENGTH: Final = 14
 
 UNTOUCHED: Final = frozenset({"specversion", "id", "time", "type", "seq", "schema"})

@@ -1,8 +1,8 @@
-"""Shipping a log to append blobs: every byte once, in order, whoever is killed when.
+"""Shipping a log to append blobs: every byte once and in order, also when a run is killed at any point.
 
-Nothing is remembered here of how far shipping came: the blob's own end says it. The last line there has a
+No position is kept on this computer: the end of the blob says how far shipping has come. The last line there has a
 seq and a hash; what follows that line in the log is appended on the condition that the blob still ends
-where it was seen to end. So a killed run, a lost answer and two runs at once all come to the same: look
+where it was seen to end. So a killed run, a lost answer and two runs at once are handled alike: look
 where the blob ends, and go on from there. An append is all or nothing, so a blob ends with a whole line.
 """
 

@@ -1,7 +1,7 @@
-"""Sending a log to a collector: what it was not told yet, in batches, each remembered once it was accepted.
+"""Sending a log to a collector: what it has not accepted yet, in batches; the cursor is saved after each.
 
-At least once: who is killed between an answer and remembering it sends that batch again. Receivers tell by
-``log.record.uid``.
+Delivery is at least once: a run that is killed between the collector's answer and saving the cursor sends that batch
+again. Receivers can tell by ``log.record.uid``.
 """
 
 from __future__ import annotations

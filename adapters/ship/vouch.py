@@ -1,8 +1,8 @@
 """Whether the logs in a container are those that were signed: many logs, and the keys of many people.
 
-A key file does not say whose log it is of. So a log is vouched for by the keys that signed checkpoints in it; a log
-that no given key signed, and a key that signed none of the logs, are both named: together they are what a log
-looks like that somebody wrote anew.
+A key file does not say which log it belongs to. So a log is vouched for by the keys that signed checkpoints in it. A
+log that no given key signed, and a key that signed none of the logs, are both reported: somebody who rewrites a log
+has to sign it with another key, and leaves both behind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who ships: every log has a name of its own, made from its first line, so that it never changes."""
+"""The name under which a log is shipped: made from its first line, so that it is unique and never changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""audit without a verb: operations that match, as a table or as JSON lines, once or for as long as somebody watches."""
+"""audit without a verb: the operations that match, as a table or as JSON lines; with ``--follow`` also new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``-o`` names: a file that appears when it is whole, and never one that an event log consists of."""
+"""``-o``: output to a file that is put into place once it is complete, and never over a file of an event log."""
 
 from __future__ import annotations
 

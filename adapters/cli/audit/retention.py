@@ -1,4 +1,4 @@
-"""audit archive, audit expire: old events leave, and the log goes on saying which they were."""
+"""audit archive, audit expire: copy old events to an archive, and remove them; the log records which they were."""
 
 from __future__ import annotations
 

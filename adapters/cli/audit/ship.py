@@ -1,4 +1,4 @@
-"""audit export, audit ship: the log for other programs, and for other places."""
+"""audit export, audit ship: the log in other formats, and sent to a container or a collector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening what logs were shipped to, and logs to ship: for the verbs that read, export, and send."""
+"""Opens the containers and folders that logs were shipped to, for the verbs that read, export and ship."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the records of the audit verbs come from: this user's log, another file, or where many were shipped to."""
+"""What the audit verbs read: this user's log, another log's file, or a place that many logs were shipped to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""audit key, audit seal: what makes the event log something another person can check."""
+"""audit key, audit seal: the public key, and signed checkpoints, with which an auditor can check the log."""
 
 from __future__ import annotations
 
