@@ -20,7 +20,7 @@ class Command(StrEnum):
 
 
 class Tenure(Enum):
-    """Who stands behind the open intent of a workspace."""
+    """What is known of the process that opened a workspace's open intent."""
 
     NONE = "no intent is open"
     HELD = "its process lives and will close it"

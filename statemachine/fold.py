@@ -1,7 +1,7 @@
-"""What a workspace's events add up to.
+"""The fold: what a workspace's events add up to.
 
-``CHANGES`` is the only definition of that, beside the table of states. Two readings of it: ``evolve`` makes the
-workspace after one more event; ``statemachine.folding`` goes through a long history without looking into it.
+``CHANGES`` and the table of states define it, and nothing else does. Two modules apply them: ``evolve`` here makes the
+workspace after one more event; ``statemachine.folding`` folds a long history without decoding most of its events.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Folding a long history without looking into its events.
+"""The fold of a long history, without decoding most of its events; ``fold`` says what the result means.
 
 Which events a workspace depends on follows from ``TABLE`` and ``CHANGES``: for each field the last of those that set
-or clear it. So a fold has only to follow the state and to remember where the last event of each type was; those few
-events are read when it is done. Two histories that were folded apart, one the continuation of the other, can be
+or clear it. So it is enough to follow the state and to remember the place of the last event of each type; those few
+events are decoded at the end. Two histories that were folded apart, one the continuation of the other, can be
 joined, because every event that moves a workspace leads to one state wherever it came from.
 """
 
@@ -20,7 +20,7 @@ from statemachine.states import State
 from statemachine.table import TABLE
 
 Moves: TypeAlias = "dict[type[e.Event] | None, Moves]"
-"""What can happen in a state: each type of event with the moves after it; under None the types nobody here knows."""
+"""What can happen in a state: each type of event with the moves after it; None stands for all unknown types."""
 
 
 def moves_always(kind: type[e.Event]) -> bool:
@@ -52,7 +52,7 @@ def _anywhere() -> Moves:
 _ANYWHERE: Final = _anywhere()
 _LOST: Final[Moves] = {}
 _LOST.update(dict.fromkeys([None, *TABLE], _LOST))
-"""The moves of a workspace whose history cannot be: nothing matters any more."""
+"""The moves after an event that was impossible in its state: whatever follows, the history stays given up."""
 
 _SETS: Final = {kind: (*change.sets, *(["since"] if moves_always(kind) else [])) for kind, change in CHANGES.items()}
 
@@ -71,7 +71,7 @@ class Seen:
 
 
 class Carried(msgspec.Struct, array_like=True):
-    """A history without a base, on its way from one process to another."""
+    """A history without a base, in a form that another process can be sent."""
 
     state: State | None
     is_lost: bool
@@ -82,11 +82,11 @@ class Carried(msgspec.Struct, array_like=True):
 
 
 class Folding:
-    """The history of one workspace on its way to a Workspace; events are named by their places, which only grow.
+    """The history of one workspace while it is folded; an event is identified by its place, and places only grow.
 
-    ``base`` is the workspace before its first event, None when that is not known yet. ``add`` takes one event. Who
-    goes through millions of them does the same with what ``see`` gives, ``moves`` and ``opened``: a call for each
-    would cost more than all of that.
+    ``base`` is the workspace before its first event, None when that is not known yet. ``add`` takes one event. A loop
+    over millions of events does the same itself with ``see``, ``moves`` and ``opened``, because a call for each event
+    would cost more than the rest of the loop.
     """
 
     __slots__ = ("_base", "_left", "_seen", "closed", "looks_back", "moves", "opened")
@@ -99,7 +99,7 @@ class Folding:
         self.opened: dict[bytes, int] = {}
         """Commands that were opened and not closed, by their identifier in UTF-8."""
         self.closed: set[bytes] = set()
-        """Commands that were closed, of a history without a base: they may have been open before it."""
+        """In a history without a base: commands that were closed, and may have been opened before it."""
         self.looks_back = base is None or bool(self._left)
         """Whether a command that is closed may have been open before this history, so that ``close`` has to know."""
 
@@ -138,7 +138,7 @@ class Folding:
             self.closed.add(command)
 
     def give_up(self) -> None:
-        """This history cannot be: no version of this program ever wrote it."""
+        """Mark this history as impossible: no version of this program ever wrote it."""
         self.moves = _LOST
 
     def carried(self) -> Carried:

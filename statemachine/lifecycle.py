@@ -32,7 +32,7 @@ SETTLING: Final = timedelta(seconds=30)
 """How long Azure may take to show what a process that died had asked of it."""
 
 LOOK_AGAIN: Final = (1.0, 2.0, 4.0)
-"""Pauses before another look where one says what may be old news."""
+"""Seconds before each further look, where what Azure shows may be out of date."""
 
 POLL_SECONDS: Final = 1.0
 CONFLICT_TRIES: Final = 50
@@ -135,14 +135,14 @@ def _look(workspace: Workspace, world: World) -> Sighting:
 
 
 def _may_be_old(workspace: Workspace, sighting: Sighting, world: World) -> bool:
-    """Whether a look may show how things were before what the log says, or not yet show that."""
+    """Whether a look may be out of date: Azure's reads lag behind its writes."""
     if sighting.presence is Presence.ABSENT:
         return bool(observe(workspace, sighting, tenure(workspace, world)))
     return workspace.state is State.ABSENT and workspace.since is not None and _is_recent(workspace.since, world)
 
 
 def _is_recent(moment: datetime, world: World) -> bool:
-    """Whether Azure may not show yet what was asked of it then; a clock that was set back is no reason to wait for."""
+    """Whether Azure may not yet show what was asked of it then; no moment counts that a clock set back left ahead."""
     return abs(world.clock.now() - moment) < SETTLING
 
 
@@ -240,7 +240,7 @@ def _bracket(order: Order, workspace: Workspace, world: World, *, resume: bool) 
 
 
 def _settle(workspace: Workspace, event: e.Event, world: World) -> Workspace:
-    """Close our intent, past whatever others appended meanwhile."""
+    """Close our intent, also when others appended to the workspace meanwhile. Raises TakenOverError."""
     ours = workspace.intent.seq if workspace.intent else 0
     for _ in range(CONFLICT_TRIES):
         try:

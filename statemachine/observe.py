@@ -41,7 +41,7 @@ UNASKED: Final[dict[State, dict[Presence, Kinds]]] = {
         Presence.STOPPED: (e.Exited,),
     },
 }
-"""What is new when no intent is open."""
+"""What to append when no intent is open: by the state in the log, and what Azure shows."""
 
 
 class Close(NamedTuple):
@@ -78,7 +78,7 @@ LEFT_OPEN: Final[dict[State, dict[Presence, Close]]] = {
         Presence.FAILED: Close((e.DeleteFailed,), at_once=False),
     },
 }
-"""What became of an intent whose process is gone."""
+"""How to close an intent whose process is gone: by the state in the log, and what Azure shows."""
 
 
 def observe(workspace: Workspace, sighting: Sighting, tenure: Tenure) -> tuple[e.Event, ...]:

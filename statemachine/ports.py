@@ -80,7 +80,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     labels: bytes = b""
     """The labels document the group carries in Azure; empty when it carries none."""
     silent: bool = False
-    """Azure shows that the group is there and deployed, and not whether anything in it runs."""
+    """Whether Azure's answer only shows that the group is deployed, and not whether anything in it runs."""
 
 
 class Clock(Protocol):

@@ -7,7 +7,7 @@ from typing import Final, NoReturn, final
 
 MASK: Final = "********"
 SHORT: Final = 8
-"""Characters from which on a text is hardly a part of another by chance."""
+"""A secret with at least as many characters is masked inside longer words too: it is no part of one by chance."""
 
 
 @final
