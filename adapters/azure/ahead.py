@@ -1,4 +1,4 @@
-"""TCP and TLS with Resource Manager while we sign in: two round trips less before the first answer."""
+"""Connects to Resource Manager while the token is fetched, which saves two round trips before the first answer."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ CONNECT_TIMEOUT: Final = 10.0
 
 
 def connect_ahead(session: Any, url: str, *, verify: bool | str) -> threading.Thread:
-    """Put one open connection into the pool of a ``requests.Session``; the thread is given for who wants to wait.
+    """Put one open connection into the pool of a ``requests.Session``; returns the thread that does so.
 
-    Nothing is sent over it before it is verified, and nothing depends on it: who finds none in the pool makes one,
-    and reports what is wrong.
+    Nothing is sent before the certificate is verified, and nothing depends on it: a request that finds no connection
+    in the pool makes one, and reports what is wrong.
     """
     thread = threading.Thread(target=lambda: _connect(session, url, verify=verify), name="azure-ahead", daemon=True)
     thread.start()
@@ -45,12 +45,12 @@ def _connect(session: Any, url: str, *, verify: bool | str) -> None:
         else:
             connection.close()
     except (AttributeError, OSError, HTTPError, RequestException):
-        return  # AttributeError: a version of these libraries that does it otherwise
+        return  # AttributeError: a version of these libraries with other internals
 
 
 def _await_tickets(sock: Any, seconds: float) -> bool:
-    """Read what TLS 1.3 servers send behind the handshake, a round trip later: urllib3 takes it for the end of a pool's
-    connection. False when it is the end.
+    """Read the session tickets that a TLS 1.3 server sends a round trip after the handshake: urllib3 takes a pooled
+    connection with unread bytes for a closed one. False when it has been closed.
     """
     from urllib3.util.wait import wait_for_read
 

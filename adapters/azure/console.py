@@ -1,4 +1,4 @@
-"""Into a container and out of it: an exec session's address, and the logs."""
+"""A container's exec sessions and logs."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ ANY: Final = None
 
 SUCCEEDED: Final = frozenset({"succeeded"})
 SILENT: Final = frozenset({"succeeded", ""})
+"""Deployed; a missing word counts as that, and the other two states decide."""
 SETTLED: Final = SILENT | {"stopped"}
-"""Without the word, the states themselves must tell."""
 BROKEN: Final = frozenset({"failed", "canceled", "cancelled"})
 UNWELL: Final = frozenset({"unhealthy"})
 AILING: Final = UNWELL | {"repairing"}

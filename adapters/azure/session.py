@@ -1,4 +1,4 @@
-"""One authenticated line to Azure: the SDK's clients over our transport, and the call that guards them.
+"""An authenticated session with Azure: the SDK's clients over our transport, and the call that wraps every request.
 
 Imported only when a request is about to be made: the Azure SDK takes 0.3 s to import.
 """
@@ -46,10 +46,10 @@ UNREADABLE: Final = (DeserializationError, HttpResponseError, json.JSONDecodeErr
 PORTAL: Final = "Is a proxy or a captive portal in between? Open a web page in a browser, then try again."
 
 OPERATION_SECONDS: Final = 2.0
-"""For one look at an operation: it only adds the reason of a failure."""
+"""Time limit of one poll of an operation: it only adds the reason of a failure."""
 
 NO_VERDICT: Final = frozenset({401, 403, 404, 408, 409, 429})
-"""Refusals that say something about the asking, and nothing about the operation."""
+"""Refusals of the poll itself, which say nothing about how the operation ends."""
 
 AMBIGUOUS: Final = frozenset({500, 502, 503, 504})
 """A gateway may answer these after the service behind it has accepted the request."""

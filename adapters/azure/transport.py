@@ -1,4 +1,4 @@
-"""The one way out: every request to Azure, for tokens and for resources, is timed, traced and bounded here.
+"""The transport of every request to Azure, for tokens and for resources: time limits, trusted certificates, traces.
 
 Tracing sits in the transport and not in a pipeline policy because azure-identity builds a pipeline of its
 own; both accept a transport, so both are seen, and every repetition is.

@@ -1,4 +1,4 @@
-"""The way to Azure: which certificates are trusted, and whether there is a proxy that can be used."""
+"""Which certificates are trusted on the way to Azure, and whether a configured proxy's address is valid."""
 
 from __future__ import annotations
 

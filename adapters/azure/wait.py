@@ -106,7 +106,7 @@ def _wait(session: Session, ref: GroupRef, doing: str, judge: Judge, accepted: A
 
 
 def _look_on(session: Session, ref: GroupRef, doing: str) -> Look:
-    """A look in the middle of an operation: no answer now says nothing about how the operation ends."""
+    """A look in the middle of an operation; that Azure does not answer says nothing about how the operation ends."""
     try:
         return look(session, ref)
     except UnavailableError as error:
@@ -133,7 +133,7 @@ def until_running(
     new: bool = False,
     secrets: tuple[Secret, ...] = (),
 ) -> Judge:
-    """Content when the container's process runs.
+    """True once the container's process runs.
 
     ``before`` is what was seen before the request: until Azure shows something else, or ``settle`` seconds
     have passed, it counts as old news. ``request`` names the PUT that was accepted: until a group with that
@@ -169,7 +169,7 @@ def until_running(
 
 
 def until_stopped(session: Session) -> Judge:
-    """Content when the container does not run. A group that failed to provision counts as stopped once
+    """True once the container does not run. A group that failed to provision counts as stopped once
     Azure has accepted the stop and shows no running process; so does one that shows nothing but that it was
     deployed, for its word would not change.
     """
@@ -188,12 +188,12 @@ def until_stopped(session: Session) -> Judge:
 
 
 def until_absent(current: Look, _waited: float) -> bool:
-    """Content when Azure does not show the group any more."""
+    """True once Azure does not show the group any more."""
     return current.presence is Presence.ABSENT
 
 
 def until_settled(doing: str) -> Judge:
-    """Content when no operation is in flight. Raises what Azure could not do and goes on trying."""
+    """True once no operation is in flight. Raises the error that an event of the group stands for."""
 
     def judge(current: Look, _waited: float) -> bool:
         if current.presence is not Presence.PENDING:
