@@ -1,4 +1,4 @@
-"""From an exec session to a helper that speaks: the shell is asked once, and taught the helper if need be."""
+"""From an exec session to a running helper: ask the shell for it, and upload it if it is not there."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A command's input, compressed while the line is what it waits for; the helper's inflate.c expands it.
+"""A command's input, compressed while the line is the bottleneck; the helper's inflate.c expands it.
 
 A piece becomes one packet: whole DEFLATE blocks that may refer to what went compressed before it, and at their end
 the empty stored block of a sync flush. Compressing takes nothing from a fast line: a piece is compressed only while so
-much is under way that the line has work meanwhile, and what does not shrink is left alone for a while.
+much is under way that the line stays busy meanwhile; after data that does not shrink, compressing pauses for a while.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EXPANDED_MOST: Final = 32768  # the helper takes no packet that expands to more
 OVERHEAD: Final = 64  # what a piece that does not shrink grows by: 5 bytes for each 16 KiB, the flush, the ends
 PIECE_MOST: Final = min(EXPANDED_MOST, PAYLOAD_MOST) - OVERHEAD
 PIECE_LEAST: Final = 512
-UNDER_WAY: Final = 1 << 20  # bytes without an acknowledgement from which on the line is what everything waits for
+UNDER_WAY: Final = 1 << 20  # with at least so many bytes not acknowledged, the line is taken for the bottleneck
 
 # Level and what it costs beside the first, measured on a Go binary: 0.36, 0.33 and 0.32 of its size.
 LEVELS: Final = ((1, 1.0), (4, 1.35), (6, 2.7))
@@ -32,7 +32,7 @@ PAUSE_MOST: Final = 4 << 20
 
 
 class Deflater:
-    """One stream's compressor, and its judgement of whether it is of use."""
+    """One stream's compressor, which also judges whether and how hard to compress."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
@@ -50,7 +50,7 @@ class Deflater:
         return LEVELS[self._level][0]
 
     def room(self, credit: int, under_way: int) -> int:
-        """How much to read for the next ``squeeze``; 0 when the next bytes had better go as they are.
+        """How much to read for the next ``squeeze``; 0 when the next bytes should be sent uncompressed.
 
         ``credit``: bytes the other end is ready for. ``under_way``: sent and not acknowledged.
         """
@@ -59,11 +59,11 @@ class Deflater:
         return min(PIECE_MOST, credit - OVERHEAD)
 
     def passed(self, count: int) -> None:
-        """So many bytes went as they are."""
+        """So many bytes were sent uncompressed."""
         self._pause -= min(count, self._pause)
 
     def squeeze(self, piece: bytes) -> bytes | None:
-        """One packet's payload from at most ``PIECE_MOST`` bytes, or None: then they had better go as they are."""
+        """One packet's payload from at most ``PIECE_MOST`` bytes; None if they should be sent uncompressed."""
         before = self._clock()
         payload = self._squeezer.compress(piece) + self._squeezer.flush(zlib.Z_SYNC_FLUSH)
         now = self._clock()
@@ -78,7 +78,7 @@ class Deflater:
             self._judge(now)
         if len(payload) <= len(piece) + OVERHEAD:
             return payload
-        # Some builds of zlib make more of it at their fastest. What the other end is not given is no past to refer to.
+        # Some builds of zlib expand data at level 1. This piece is not sent, so later ones must not refer back to it.
         self._squeezer = _squeezer(self._level)
         return None
 
@@ -92,7 +92,7 @@ class Deflater:
             level += 1
         if level != self._level:
             self._level = level
-            self._squeezer = _squeezer(level)  # it knows nothing of what came before, which is only a little longer
+            self._squeezer = _squeezer(level)  # begins without history, which costs little
         self._began, self._spent, self._done = now, 0.0, 0
 
 

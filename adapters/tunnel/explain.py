@@ -1,4 +1,4 @@
-"""Why a session did not become a tunnel: from what it printed and how it was closed to one line and a remedy."""
+"""Why a session did not become a tunnel: one line and a remedy, from what it printed and how it was closed."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def closed_early(closed: ChannelClosedError, text: str, *, started: bool) -> Tun
 
 
 def _is_prompt(text: str) -> bool:
-    """Whether a shell has said no more than that it is there: who cannot start one says so in words."""
+    """Whether a shell printed only its prompt; a back end that cannot start a shell prints words instead."""
     return text.endswith(_PROMPTS) or (text != "" and not any(map(str.isalpha, text)))
 
 

@@ -24,7 +24,7 @@ def _reopened(fd: int, flags: int) -> int | None:
 
 
 def _roomy(fd: int) -> None:
-    """Make a pipe larger: two processes that hand 64 KiB to and fro do little else than wake each other."""
+    """Make a pipe larger: with the default of 64 KiB both of its ends do little else than wake each other."""
     if sys.platform == "linux":
         import fcntl
 

@@ -1,4 +1,4 @@
-"""WebSocket frames after the handshake (RFC 6455, section 5), for a client to whom message bounds mean nothing.
+"""WebSocket frames after the handshake (RFC 6455, section 5), for a client that ignores message boundaries.
 
 A data frame's payload is handed on as it comes, however long the frame is, so nothing here grows with it.
 """

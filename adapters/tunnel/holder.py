@@ -52,7 +52,7 @@ def hold(
     detach: bool = True,
     answer: Answer | None = None,
 ) -> None:
-    """Serve commands at ``socket_path`` until there is no more reason to; returns at once if another holder does.
+    """Serve commands at ``socket_path`` until idle, stopped or lost; returns at once if another holder serves there.
 
     ``answer`` serves questions beside them (see ``local.ask``); they keep no holder alive.
     """
@@ -87,7 +87,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _detach() -> None:
-    """Keep nothing of whoever started us: DevPod waits until its pipes have no more holders."""
+    """Let go of everything inherited: DevPod waits until nobody holds its pipes open."""
     with contextlib.suppress(OSError):
         os.setsid()
     os.chdir("/")
@@ -168,7 +168,7 @@ class _Holder:
         self._over = True
 
     def _check(self) -> None:
-        """Now and then: whether there is still a reason to be here, and whether we can be found."""
+        """Called every ``CHECK`` seconds or so: end when idle, and keep the socket and the lock in place."""
         now = time.monotonic()
         patience = self._idle if self._used else max(self._idle, FIRST_SECONDS)
         if self._busy:
@@ -198,7 +198,7 @@ class _Holder:
                 self._event(f"the socket cannot be made: {problem.strerror or problem}")
 
     def _retire(self) -> None:
-        """Leave the place to a holder of another build, and end with the last command that runs here."""
+        """Give the socket to a holder of another build, and end when the last command here has ended."""
         if self._retired:
             return
         self._socket.close(remove=self._lock.holds())
@@ -342,7 +342,7 @@ class _Holder:
         return self._session
 
     def _lost(self, problem: ProviderError) -> None:
-        """Whoever comes next shall start anew, with credentials and options of its own time."""
+        """End as well: the next command starts a new holder, with the credentials and options of then."""
         self._event(f"the session is lost: {problem.message}")
         self._leaving = True
         self._loop.after(LINGER if self._clients else 0, self._stop)

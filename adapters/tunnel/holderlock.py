@@ -1,4 +1,4 @@
-"""One holder at a socket at a time, and how the container tells its heirs from strangers."""
+"""One holder at a socket at a time, and the key by which the container knows its successors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Lock:
             os.utime(self._fd)
 
     def leave_to_a_stranger(self) -> None:
-        """Let another have the socket while our session goes on: it shall not take itself for our heir."""
+        """Let another holder have the socket while our session goes on; with a new key it does not end our session."""
         os.pwrite(self._fd, secrets.token_bytes(OWNER_SIZE), 0)
         self.give_up()
 

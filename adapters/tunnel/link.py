@@ -45,7 +45,7 @@ BACKLOG_MOST: Final = 128 * 1024
 
 
 class ForgottenError(TunnelLostError):
-    """The other end does not know the session: the container has restarted, or gave it up."""
+    """The other end does not know the session: the container has restarted, or the session was given up there."""
 
 
 class Sender(Protocol):
@@ -61,7 +61,7 @@ class Sender(Protocol):
 class Learned:
     """What earlier channels of this session have taught."""
 
-    pad: int = MESSAGE_MOST  # a message this long has not yet done harm
+    pad: int = MESSAGE_MOST  # the longest message that has not yet broken a channel
     armour: Armour = Armour.RAW
     strikes: int = 0  # channels that brought what cannot be understood, since the last packet that came through
     unfinished: int = 0  # channels in a row that ended before the ends had agreed
@@ -125,7 +125,7 @@ class Link:
 
     @property
     def known(self) -> bool:
-        """Whether the other end has had the session, so that there is something to lose."""
+        """Whether the other end has ever confirmed the session: only then can it be lost."""
         return self._known
 
     @property
@@ -138,7 +138,7 @@ class Link:
         return before(number, self._sent_next)
 
     def restart(self, streams: Container[int]) -> None:
-        """Be a new session, given only what these streams have to say; none of it may have been sent before."""
+        """Become a new session that keeps only the packets of these streams, none of which may have been sent yet."""
         waiting = [unpack(data) for _, data in self._kept]
         self._id = secrets.token_bytes(16)
         self._known = False
@@ -187,7 +187,7 @@ class Link:
         self._up = False
 
     def _note_where_it_ended(self) -> None:
-        """Some ends leave a session at certain bytes (docker's detach keys are two): do not say those again."""
+        """Some back ends end a session at certain bytes (docker's detach keys): do not send those again as they are."""
         learned = self.learned
         first = self._kept[0][0] if self._kept else None
         learned.stuck = learned.stuck + 1 if first == learned.stuck_at and first is not None else 1
@@ -197,7 +197,7 @@ class Link:
 
     @property
     def hopeless(self) -> bool:
-        """Whether one channel after the other has failed in a way that another will not mend."""
+        """Whether channels have failed again and again in ways that a new one will not mend."""
         unfinished = not self._known and self.learned.unfinished >= UNFINISHED_MOST
         return self.learned.strikes >= STRIKES_MOST or unfinished
 

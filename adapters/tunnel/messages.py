@@ -15,7 +15,7 @@ CHANNEL_IN: Final = 0
 CHANNEL_OUT: Final = 1
 CHANNEL_ERR: Final = 2
 OPEN_MOST: Final = 4 << 20
-NOBODY: Final = bytes(16)  # the owner of a session that has no heirs
+NOBODY: Final = bytes(16)  # the owner of a session that no later holder takes over
 
 _HELLO: Final = struct.Struct("<B32s16sI")
 _ATTACH: Final = struct.Struct("<BBBB16sIIII32s16s")

@@ -38,7 +38,7 @@ INTRUDER: Final = (
 )
 TICK: Final = 0.1
 ASLEEP: Final = 5.0
-"""Seconds by which the time of day gets ahead of the other clock when a computer has slept."""
+"""A jump of the time of day over the monotonic clock by so many seconds means that the computer slept."""
 SETTLE: Final = 0.7
 BYE_SECONDS: Final = 1.0
 FIRST_CUTS: Final = 8
@@ -224,7 +224,7 @@ class Session:
             self._lose(problem)
 
     def _begin_anew(self, why: ForgottenError) -> None:
-        """The container knows nothing of the session. What it was never told of can still run, in a new one."""
+        """The container does not know the session. Commands that were never sent to it can still run in a new one."""
         waiting = {number: stream for number, stream in self.streams.items() if not stream.was_sent}
         if not waiting:
             self._lose(why)
@@ -285,7 +285,7 @@ class Session:
         self._loop.after(TICK, self._tick)
         ahead, self._ahead = self._ahead, time_of_day() - time.monotonic()
         if self._channel is not None and self._ahead - ahead > ASLEEP:
-            # Who was away for so long finds a connection that others have given up: rather a new one than a wait.
+            # After so long the other end has most likely dropped the connection: dial anew instead of waiting for that.
             self._break(f"the computer slept for {self._ahead - ahead:.0f} s")
             return
         try:
@@ -321,7 +321,7 @@ def _is_conflict(problem: ProviderError) -> bool:
 
 
 def _hear_out(channel: Channel, seconds: float) -> None:
-    """Until the other end has closed: a good-bye with the end of the connection at its heels may never be delivered."""
+    """Wait until the other end has closed: a BYE may never be delivered if the connection is closed right behind it."""
     deadline = time.monotonic() + seconds
     with contextlib.suppress(TimeoutError, ChannelClosedError):
         while time.monotonic() < deadline:

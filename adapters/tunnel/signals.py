@@ -1,4 +1,4 @@
-"""Signals, served in the loop: whoever is told to end first ends the command in the container."""
+"""Signals, served in the loop: a process that is told to end first ends its command in the container."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Stream:
 
     @property
     def was_sent(self) -> bool:
-        """Whether the container may know of the command: until then it can still be given to another session."""
+        """Whether the container may know of the command; before that it can still run in another session."""
         return self._link.was_sent(self._first)
 
     def renumbered(self) -> None:
@@ -110,7 +110,7 @@ class Stream:
         self._finish_if_drained()
 
     def abandon(self, problem: ProviderError) -> None:
-        """As ``fail``, but nobody stays to deliver the rest: what is cut short is an error, whatever the status was."""
+        """As ``fail``, but at once: output that is not delivered yet is lost, so the result is an error in any case."""
         self._end(self._result if isinstance(self._result, ProviderError) else problem)
 
     def update(self) -> None:

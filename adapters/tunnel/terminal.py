@@ -22,9 +22,10 @@ def terminal_size(fd: int) -> TtySize:
 
 
 def come_to_the_foreground(fd: int) -> None:
-    """Stop, as whoever reads a terminal in the background does, until we are asked for. Nothing where there is none.
+    """Stop, as a background process that reads its terminal is stopped, until we are in the foreground.
 
-    The holder that reads it for us is of another session, which nothing would keep from the keys meant for others.
+    The holder that reads the terminal for us is in another session: the kernel would not stop it, and it would take
+    keys meant for others. Nothing happens where there is no terminal.
     """
     with contextlib.suppress(OSError):
         # In a group that nobody looks after the signal is lost; then there is nobody to read instead of us either.
@@ -34,9 +35,9 @@ def come_to_the_foreground(fd: int) -> None:
 
 @contextlib.contextmanager
 def terminal_given_over(fd: int, loop: Loop, on_resize: Callable[[TtySize], None]) -> Iterator[Callable[[], None]]:
-    """Gives a function that makes the terminal at ``fd`` transparent for the far one; as it was afterwards.
+    """Gives a function that puts the terminal at ``fd`` into raw mode; the block restores its modes at the end.
 
-    Until it is called keys are still signals here: who waits for a connection can leave.
+    Until the function is called keys still make signals here, so that a wait for a connection can be interrupted.
     """
     if not os.isatty(fd):
         yield lambda: None
@@ -66,6 +67,6 @@ def terminal_given_over(fd: int, loop: Loop, on_resize: Callable[[TtySize], None
         try:
             yield begin
         finally:
-            # Not when the output has drained: somebody may have stopped to read it.
+            # TCSANOW, not TCSADRAIN: output may be held up (Ctrl-S), and would never drain.
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(fd, termios.TCSANOW, before)

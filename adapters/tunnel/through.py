@@ -23,7 +23,7 @@ ATTEMPTS: Final = 4
 STOP_SECONDS: Final = 10.0
 _PAUSE: Final = 0.02
 _TURN_MOST: Final = 1.0
-"""What one look counts for at most: a computer that stood still meanwhile has not been waiting."""
+"""Seconds that one round of waiting counts for at most: a computer that was suspended has not been waiting."""
 
 
 Ended = Callable[[], str | None]
@@ -52,8 +52,8 @@ def run_through_holder(
         with _connect(socket_path, spawn, start_seconds) as sock:
             request = _Request(sock, on_event)
             result = request.run(order, (stdin, stdout, stderr), terminal=spec.tty is not None)
-        if request.bereft:
-            spawn()  # the heir ends in the container what was left there, whether or not another command comes
+        if request.holder_died:
+            spawn()  # its successor ends what was left in the container, whether or not another command comes
         if isinstance(result, ProviderError):
             raise result
         if result is not None:
@@ -139,7 +139,7 @@ class _Request:
         self._begin: Callable[[], None] = lambda: None
         self._done = False
         self._result: int | ProviderError | None = None
-        self.bereft = False
+        self.holder_died = False
         """The holder died while the command ran."""
 
     def run(self, order: bytes, fds: tuple[int, int, int], *, terminal: bool) -> int | ProviderError | None:
@@ -195,7 +195,7 @@ class _Request:
         except OSError:
             data = b""
         if not data:
-            self.bereft = self._sent and not self._done
+            self.holder_died = self._sent and not self._done
             lost = TunnelLostError("the tunnel's holder died while the command ran")
             self._finish(lost if self._sent else None)
             return

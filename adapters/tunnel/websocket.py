@@ -69,7 +69,7 @@ class Channel:
         """Connect, verify, upgrade; raises TunnelUnreachableError or ExecRefusedError."""
         wire = ahead.take(place_of(uri)) if ahead else None
         if wire is not None:
-            # A server that waited for nothing too long: a fresh connection will tell whether that was all.
+            # The server may have closed a connection that was idle for too long; then a fresh one works.
             with contextlib.suppress(TunnelUnreachableError):
                 return cls._upgraded(wire, uri, timeout)
         parts = urlsplit(uri)
@@ -140,7 +140,7 @@ class Channel:
         return b"".join(parts)
 
     def receive(self) -> list[memoryview]:
-        """What has come in, message bounds forgotten; raises ChannelClosedError once nothing is left."""
+        """What has come in, without message boundaries; raises ChannelClosedError once nothing is left."""
         received: list[memoryview] = []
         if self.closed is None:
             try:

@@ -98,7 +98,7 @@ class Wire:
 
 
 class _Tls:
-    """TLS between two pieces of memory."""
+    """TLS over memory buffers: bytes in and out, without a socket."""
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         import ssl
