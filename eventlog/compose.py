@@ -1,4 +1,4 @@
-"""Making a line: the envelope around an event, sealed with its hash. No effects but the clock's and the dice's."""
+"""Makes lines: the envelope around an event, and its hash. Its only inputs from outside: the time and random bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What expired, as the tombstones in the log tell."""
+"""What has expired from a log, as its tombstones tell."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def readable_tombstones(pieces: Iterable[Piece]) -> list[Told]:
 
 
 class Jumps:
-    """Whether the lines before one that jumps ahead expired, as tombstones say that are looked for when one does."""
+    """Whether the lines missing before one have expired; tombstones are read when the first gap is asked about."""
 
     def __init__(self, find: Callable[[], Iterable[SegmentsExpired]]) -> None:
         self._find = find

@@ -1,4 +1,4 @@
-"""Lines that are missing from a log, and the tombstones that say why: what ``verify`` asks where the chain jumps.
+"""Gaps in a log, and the tombstones that explain them: asked by ``verify`` where the chain skips lines.
 
 A log from which events expired begins with the lines that are kept of them, with gaps in between, and goes on whole
 behind the last that expired. That is so in the log's own folder, and in one file that was exported from it.

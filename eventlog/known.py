@@ -1,4 +1,4 @@
-"""What this process already read of a subject, so that the next question starts there and not at line 1."""
+"""What this process has already read of a subject, so that the next read starts there and not at line 1."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Known(msgspec.Struct, frozen=True):
     version: int
     """Seq of the subject's last event before the place; 0 if there is none."""
     kept: list[Recorded] | None
-    """Begins with the subject's events; None when there are too many to keep. Only ever added to."""
+    """The subject's events, and perhaps later ones behind them; None when there are too many to keep. Append-only."""
     count: int
-    """How many events of the list were known then; those behind them belong to later knowledge."""
+    """How many events at the start of the list belong to this state of knowledge."""
 
     def events(self) -> list[Recorded]:
         """The subject's events, if they are kept."""

@@ -59,7 +59,7 @@ def lines_of(block: bytes) -> list[bytes]:
 def hashes(lines: list[bytes], head: str) -> list[str]:
     """The hashes of some lines (with their newlines), if each has the hash of the one before as its ``prev``.
 
-    None if one does not; which, ``follows`` says. Asking for a whole block at a time halves the cost.
+    Empty if one of them does not; ``follows`` tells which. Hashing a whole block at a time halves the cost.
     """
     found = [sha256(line[: _CUT - 1] + b"}").hexdigest() for line in lines]
     middle = '","hash":"'
@@ -84,7 +84,7 @@ def prev_in(line: bytes) -> str:
 
 
 def is_shaped(line: bytes) -> bool:
-    """Whether the fixed parts stand where they belong; says nothing about what is between them."""
+    """Whether the fixed parts are where they belong; what is between them is not looked at."""
     return (
         len(line) >= MIN_LINE
         and line.startswith(START)

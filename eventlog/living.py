@@ -1,9 +1,9 @@
-"""Which lines of a stretch of the log are still needed at its end: those that the state of living workspaces rests on.
+"""Which lines of a part of the log are still needed behind it: those that the states of living workspaces depend on.
 
 A workspace is over when nothing of it is in Azure and nothing of it is open; its lines are needed no more. Of one
 that lives, everything since it was created or adopted is kept, as it was written, but for commands that have ended.
-So its history folds to the same state from the kept lines alone, and still says who made it. The one thing that is
-forgotten is why an earlier workspace of the same name had failed when it went.
+So its history folds to the same state from the kept lines alone, and still says who made it. Only why an
+earlier workspace of the same name had failed, when it was deleted, is lost.
 """
 
 from __future__ import annotations

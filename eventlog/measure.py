@@ -1,4 +1,4 @@
-"""Going through segments before they are archived or expire: each line is checked, and the whole described."""
+"""Checks each line of a segment that is to be archived or to expire, and describes the segment."""
 
 from __future__ import annotations
 

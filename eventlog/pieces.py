@@ -1,4 +1,4 @@
-"""The log front to back: its sealed segments, plain or compressed, and then the file that is appended to."""
+"""The pieces of the log in order: its sealed segments, plain or compressed, and then the file that is appended to."""
 
 from __future__ import annotations
 

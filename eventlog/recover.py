@@ -1,4 +1,4 @@
-"""What happens to an unfinished last line: it is kept in a file of its own, and the chain says so."""
+"""Sets an unfinished last line aside: it is kept in a file of its own, and an event in the chain says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What archiving and expiring have in common: one at a time, a file cut where the wanted events end, leftovers removed.
+"""What archiving and expiring share: a lock, cutting the log's file between two events, and removing leftovers.
 
 A segment leaves in this order, and a process that dies between two steps leaves a log that is whole:
 

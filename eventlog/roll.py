@@ -29,7 +29,7 @@ SEGMENT: Final = 64 << 20
 
 _DRAFT: Final = ".draft-"
 _ANY_DRAFT: Final = re.compile(r"\.\d+-[0-9a-f]{8}\Z")
-"""How the name ends under which a file is written that then gets its own: number of the process, and dice."""
+"""How the name ends under which a file is written that then gets its own: process id, and random digits."""
 _STALE: Final = 3600.0
 
 

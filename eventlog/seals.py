@@ -1,4 +1,4 @@
-"""What signatures, and files beside the log, have to say while it is checked. This is the form without keys."""
+"""What is known of a log from signatures, and from files beside it, held against its lines. This form has no keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from eventlog.tombstone import SegmentsExpired
 
 
 class Seals:
-    """Looks at the log's own events and at every line passing by; says what is wrong, or nothing."""
+    """Is shown the log's own events and every line; each answer says what is wrong, or is empty."""
 
     def __init__(self) -> None:
         self.signed = 0
@@ -26,9 +26,9 @@ class Seals:
         """Lines that are there, and not those that were known."""
 
     def knows(self, seq: int, digest: str, why: str, *, given: bool = False) -> None:
-        """There was a line with that hash, and has to be; ``why`` says how that is known.
+        """Require a line with that seq and hash; ``why`` says how it is known that there was one.
 
-        ``given``: it was given out, so that somebody is to be told if it cannot be checked any more.
+        ``given``: an auditor gave it, and is to be told if it cannot be checked any more.
         """
         self._wanted.setdefault(seq, {})[digest] = why
         if given:

@@ -1,4 +1,4 @@
-"""The end of the log: what an append must know, read from the last few kilobytes however long the log is."""
+"""The end of the log, which an append has to know: read from the last few kilobytes, however long the log is."""
 
 from __future__ import annotations
 

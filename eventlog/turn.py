@@ -1,4 +1,4 @@
-"""Our turn to append: the log, open and ours alone."""
+"""A turn to append: the log's file, open and locked by this process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Turn:
     status: os.stat_result
     """Of the log, as the turn began."""
     opened: int
-    """How often the file was opened: an inode's number is no name for it, for it is given to another file next."""
+    """How often the file was opened: an inode's number does not identify it, because numbers are used again."""
 
     def __init__(self, path: Path, disk: Disk, patience: float) -> None:
         self._path = str(path)

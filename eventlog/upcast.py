@@ -1,4 +1,4 @@
-"""From the data of an event as an older version of this program wrote it to what this version reads.
+"""Upcasting: brings an event's data that an older version of this program wrote to the form this version reads.
 
 Lines are never rewritten: old data is brought up to date each time it is decoded, one version at a time. To
 change what a field of an event means: raise ``VERSION`` of its type, add the row for the version before to

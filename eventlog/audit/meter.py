@@ -44,7 +44,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Billed(NamedTuple):
-    """What a meter that is on counts, but for since when."""
+    """What a running meter bills for; since when is kept apart."""
 
     actor: Actor
     correlation: str

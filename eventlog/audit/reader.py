@@ -1,8 +1,8 @@
-"""A log read from its first line, and then, as often as one looks, what came since: where it was is remembered.
+"""Reads a log from its first line, and with each further call what was appended since.
 
 Lines are read by their place, across segments that are sealed or compressed meanwhile. The chain is checked on the
-way; damage does not end the reading, for the people of a damaged log need to know what happened more than anybody,
-but it is remembered and named.
+way; damage does not end the reading, because what happened is of most interest where a log is damaged; it is kept
+and reported.
 """
 
 from __future__ import annotations

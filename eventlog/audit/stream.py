@@ -1,4 +1,4 @@
-"""Whose workspace: in logs of many people read together, two workspaces of one name are two workspaces."""
+"""Streams: where logs of many people are read together, workspaces of the same name in two logs are two workspaces."""
 
 from __future__ import annotations
 

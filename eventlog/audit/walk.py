@@ -1,4 +1,4 @@
-"""Records replayed step by step, each with the workspace before and after it: what who, cost and replay stand on."""
+"""Replays records step by step, each with the workspace before and after it: the base of who, cost and replay."""
 
 from __future__ import annotations
 
