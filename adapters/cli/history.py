@@ -17,7 +17,7 @@ from adapters.cli.console import say
 @click.argument("workspace", required=False)
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest N operations.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def history(workspace: str | None, limit: int, as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
+def history(*, workspace: str | None, limit: int, as_json: bool) -> None:
     """Show who did what, when, and how it ended; of one WORKSPACE or of all."""
     from adapters.cli.expired import note
     from eventlog.audit.reader import LogReader

@@ -40,7 +40,7 @@ def init() -> None:
 @click.command()
 @click.option("--mode", type=click.Choice(["machine", "devcontainer"]), help="Judge the options as this mode would.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def options(mode: str | None, as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
+def options(*, mode: str | None, as_json: bool) -> None:
     """Show every option: its value, where it came from, and what is wrong with it; secrets are masked."""
     import msgspec
 
@@ -69,7 +69,7 @@ def options(mode: str | None, as_json: bool) -> None:  # noqa: FBT001  # click p
     is_flag=True,
     help="Name this program by its full path, for DevPod started from a desktop whose PATH lacks it.",
 )
-def manifest(mode: str, absolute: bool) -> None:  # noqa: FBT001  # click passes flags so
+def manifest(*, mode: str, absolute: bool) -> None:
     """Print the provider manifest for `devpod provider add`."""
     from adapters.devpod import render
 
