@@ -227,6 +227,11 @@ def test_nothing_leaves_before_the_client_was_told(monkeypatch):
     theirs.close()
 
 
+def started(path, spawn):
+    """Run a command over a holder that ``spawn`` starts, waiting for it five seconds."""
+    return run_through_holder(CommandSpec("true"), path, spawn=spawn, stdin=0, stdout=1, stderr=2, start_seconds=5)
+
+
 def test_a_holder_that_left_its_place_to_one_that_died_is_started_again(short_folder):
     path = short_folder / "a.sock"
     spawned = []
@@ -238,7 +243,7 @@ def test_a_holder_that_left_its_place_to_one_that_died_is_started_again(short_fo
         return lambda: ""
 
     with pytest.raises(KeyboardInterrupt):
-        through._connect(path, spawn, 5)
+        started(path, spawn)
 
 
 def test_a_computer_that_stood_still_has_not_waited_for_its_holder(short_folder, monkeypatch):
@@ -247,7 +252,7 @@ def test_a_computer_that_stood_still_has_not_waited_for_its_holder(short_folder,
     looks = []
     monkeypatch.setattr(through.local, "meet", lambda *_: looks.append(1))
     with pytest.raises(TunnelError, match="did not start in 5 s"):
-        through._connect(short_folder / "a.sock", lambda: lambda: None, 5)
+        started(short_folder / "a.sock", lambda: lambda: None)
     assert len(looks) == 5
 
 
