@@ -37,6 +37,11 @@ class Event:
         }
 
 
+def containers_of(properties: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every container that a group's properties ask for, init containers last."""
+    return [*properties["containers"], *(properties.get("initContainers") or [])]
+
+
 def add_event(events: list[Event], name: str, message: str, kind: str = "Normal") -> None:
     """Append an event, or count a repeat of the same one."""
     for event in events:

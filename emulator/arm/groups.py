@@ -14,7 +14,7 @@ from emulator.arm.updates import check_update
 from emulator.arm.validation import check_group, check_tags
 from emulator.arm.views import group_view
 from emulator.call import Call, empty, reply
-from emulator.model import Group
+from emulator.model import Group, containers_of
 
 
 def existing(call: Call) -> Group:
@@ -73,7 +73,7 @@ def _tags(body: dict[str, Any]) -> dict[str, str]:
 def _check_images(call: Call, body: dict[str, Any]) -> None:
     properties = body["properties"]
     credentials = properties.get("imageRegistryCredentials") or []
-    for item in [*properties["containers"], *(properties.get("initContainers") or [])]:
+    for item in containers_of(properties):
         image = item["properties"]["image"]
         call.emulator.images.find(image, properties["osType"], call.params["name"], credentials)
 

@@ -10,6 +10,7 @@ from emulator.arm.errors import arm_error
 from emulator.arm.network import check_address, check_subnets
 from emulator.arm.sizes import check_resources
 from emulator.arm.volume_checks import check_volumes
+from emulator.model import containers_of
 from emulator.settings import Settings
 
 NAME = re.compile(r"(?!.*--)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -101,7 +102,7 @@ def _policy(_: Settings, name: str, body: dict[str, Any]) -> None:
 
 def _containers(settings: Settings, name: str, body: dict[str, Any]) -> None:
     properties = body["properties"]
-    whole = [*properties["containers"], *(properties.get("initContainers") or [])]
+    whole = containers_of(properties)
     if not properties["containers"] or len(whole) > settings.limits.containers:
         raise arm_error("TooManyContainers", name=name, limit=settings.limits.containers)
     seen: set[str] = set()
@@ -123,24 +124,9 @@ def _containers(settings: Settings, name: str, body: dict[str, Any]) -> None:
 
 def _environment(settings: Settings, name: str, body: dict[str, Any]) -> None:
     properties = body["properties"]
-    for item in [*properties["containers"], *(properties.get("initContainers") or [])]:
-        total = 0
-        for variable in item["properties"].get("environmentVariables") or []:
-            key = variable.get("name") if isinstance(variable, dict) else None
-            fields = {"container": item["name"], "name": name, "variable": key}
-            if not isinstance(key, str) or not VARIABLE.fullmatch(key):
-                raise arm_error("InvalidEnvironmentVariable", rule="Its name is invalid.", **fields)
-            value, secure = variable.get("value"), variable.get("secureValue")
-            if value is not None and secure is not None:
-                raise arm_error(
-                    "InvalidEnvironmentVariable", **fields, rule="Only one of 'value' and 'secureValue' can be given."
-                )
-            text = secure if secure is not None else value
-            if text is not None and not isinstance(text, str):
-                raise arm_error("InvalidRequestContent", text=f"the value of '{key}' is no string")
-            if text and "\0" in text:
-                raise arm_error("InvalidEnvironmentVariable", rule="It holds a NUL.", **fields)
-            total += len(key.encode()) + len((text or "").encode())
+    for item in containers_of(properties):
+        variables = item["properties"].get("environmentVariables") or []
+        total = sum(_variable_size(name, item["name"], variable) for variable in variables)
         if settings.limits.environment_bytes and total > settings.limits.environment_bytes:
             raise arm_error(
                 "EnvironmentVariablesTooLarge",
@@ -150,10 +136,29 @@ def _environment(settings: Settings, name: str, body: dict[str, Any]) -> None:
             )
 
 
+def _variable_size(name: str, container: str, variable: Any) -> int:
+    """Bytes of a variable's name and value; raises for one that the service refuses."""
+    key = variable.get("name") if isinstance(variable, dict) else None
+    fields: dict[str, Any] = {"container": container, "name": name, "variable": key}
+    if not isinstance(key, str) or not VARIABLE.fullmatch(key):
+        raise arm_error("InvalidEnvironmentVariable", rule="Its name is invalid.", **fields)
+    value, secure = variable.get("value"), variable.get("secureValue")
+    if value is not None and secure is not None:
+        raise arm_error(
+            "InvalidEnvironmentVariable", **fields, rule="Only one of 'value' and 'secureValue' can be given."
+        )
+    text = secure if secure is not None else value
+    if text is not None and not isinstance(text, str):
+        raise arm_error("InvalidRequestContent", text=f"the value of '{key}' is no string")
+    if text and "\0" in text:
+        raise arm_error("InvalidEnvironmentVariable", rule="It holds a NUL.", **fields)
+    return len(key.encode()) + len((text or "").encode())
+
+
 def _features(_: Settings, name: str, body: dict[str, Any]) -> None:
     properties = body["properties"]
     sku = properties.get("sku") or "Standard"
-    for item in [*properties["containers"], *(properties.get("initContainers") or [])]:
+    for item in containers_of(properties):
         context = item["properties"].get("securityContext") or {}
         added = (context.get("capabilities") or {}).get("add")
         if sku != "Confidential" and (context.get("privileged") or added):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from emulator.arm.errors import arm_error
+from emulator.model import containers_of
 from emulator.settings import Settings
 
 VOLUME = re.compile(r"(?!.*--)[a-z0-9]([a-z0-9-]{3,61})[a-z0-9]")
@@ -27,26 +29,29 @@ def check_volumes(settings: Settings, name: str, body: dict[str, Any]) -> None:
         if rule:
             raise arm_error("InvalidVolume", volume=volume.get("name"), name=name, rule=rule)
         known.add(volume["name"])
-    for item in [*properties["containers"], *(properties.get("initContainers") or [])]:
-        paths: set[str] = set()
-        for mount in item["properties"].get("volumeMounts") or []:
-            if mount.get("name") not in known:
-                raise arm_error("VolumeNotFound", volume=mount.get("name"), container=item["name"], name=name)
-            path = str(mount.get("mountPath") or "")
-            rule = (
-                "It must be absolute."
-                if not path.startswith("/")
-                else "It must not hold ':'."
-                if ":" in path
-                else "It is used twice."
-                if path in paths
-                else "It must not be the root."
-                if not path.strip("/")
-                else ""
-            )
-            if rule:
-                raise arm_error("InvalidMountPath", path=path, container=item["name"], name=name, rule=rule)
-            paths.add(path)
+    for item in containers_of(properties):
+        _check_mounts(name, item, known)
+
+
+_MOUNT_RULES: Final[tuple[tuple[Callable[[str, set[str]], bool], str], ...]] = (
+    (lambda path, _taken: not path.startswith("/"), "It must be absolute."),
+    (lambda path, _taken: ":" in path, "It must not hold ':'."),
+    (lambda path, taken: path in taken, "It is used twice."),
+    (lambda path, _taken: not path.strip("/"), "It must not be the root."),
+)
+"""What is wrong with a mount's path, given those of the container's mounts before it."""
+
+
+def _check_mounts(name: str, item: dict[str, Any], volumes: set[str]) -> None:
+    paths: set[str] = set()
+    for mount in item["properties"].get("volumeMounts") or []:
+        if mount.get("name") not in volumes:
+            raise arm_error("VolumeNotFound", volume=mount.get("name"), container=item["name"], name=name)
+        path = str(mount.get("mountPath") or "")
+        rule = next((rule for is_wrong, rule in _MOUNT_RULES if is_wrong(path, paths)), "")
+        if rule:
+            raise arm_error("InvalidMountPath", path=path, container=item["name"], name=name, rule=rule)
+        paths.add(path)
 
 
 def _problem(volume: dict[str, Any], known: set[str], system: str) -> str:
