@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from pygal import HorizontalStackedBar, StackedBar  # type: ignore[import-untyped]  # pygal has no types
 
@@ -118,11 +118,11 @@ def _ranked(summary: Summary) -> list[str]:
     return [*names[: MOST_COLOURS - 1], OTHERS] if large > summary.by_workspace.total.amount / 5 else [TOGETHER]
 
 
-def _portion(name: str, day: str, amount: float, currency: str) -> dict[str, Any]:
+def _portion(name: str, day: str, amount: float, currency: str) -> dict[str, object]:
     return {"value": amount, "tooltip": f"{printable(name)}, {day}: {amount:.2f} {currency}"}
 
 
-def _counted(state: State, at: int, value: float, found: Fleet) -> dict[str, Any] | None:
+def _counted(state: State, at: int, value: float, found: Fleet) -> dict[str, object] | None:
     if not value:
         return None
     words = f"{found.begins[at]:%d %b %H:%M}: {value:.1f} {state} on average"
@@ -143,9 +143,9 @@ def _days(summary: Summary) -> list[datetime]:
     return days[-MOST_DAYS:]
 
 
-def _pieces(bars: Sequence[Drawn], since: datetime) -> list[dict[str, Any]]:
+def _pieces(bars: Sequence[Drawn], since: datetime) -> list[dict[str, object]]:
     """A row of the timeline: by turns the time in between, which is not seen, and a bar."""
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, object]] = []
     at = since
     for bar in bars:
         found.append({"value": max(0.0, (bar.since - at) / timedelta(hours=1)), "style": "display:none"})

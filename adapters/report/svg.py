@@ -71,7 +71,7 @@ def fitting(name: str, most: int) -> str:
     return clean if len(clean) <= most else f"{clean[: most - 1]}…"
 
 
-def config(shape: Shape, height: int) -> dict[str, Any]:
+def config(shape: Shape, height: int) -> dict[str, object]:
     """What all charts ask of pygal."""
     return {
         "style": _STYLE,

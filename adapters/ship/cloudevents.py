@@ -37,7 +37,7 @@ def cloudevent(record: dict[str, Any], line: Line, log: str) -> dict[str, Any]:
     return event
 
 
-def _extend(event: dict[str, Any], name: str, value: Any) -> None:
+def _extend(event: dict[str, Any], name: str, value: object) -> None:
     """Add an extension attribute, if it is one CloudEvents allows: no empty texts, no objects, 32-bit numbers."""
     name = re.sub(r"[^a-z0-9]", "", name.lower())[:20]
     fits = (isinstance(value, bool) or (isinstance(value, int) and value in _INTEGERS)) or (

@@ -95,7 +95,7 @@ def _branch(trie: _Trie) -> str:
     return f"{text}(?:{'|'.join(rest)}){'?' if '' in trie else ''}"
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

@@ -36,22 +36,22 @@ class LogItem(msgspec.Struct, frozen=True, kw_only=True):
     nanoseconds: int
     severity: tuple[str, int]
     event_name: str
-    body: Any
+    body: object
     """The event's data, as JSON has it."""
-    attributes: dict[str, Any]
+    attributes: dict[str, object]
     trace_id: str
     """32 hex digits, so that what one invocation did can be found together; empty where there is none."""
 
 
 def item(record: dict[str, Any], line: Line, log: str) -> LogItem:
     """The log record for a record of ours."""
-    actor: dict[str, Any] = record["actor"] if isinstance(record.get("actor"), dict) else {}
+    actor: dict[str, object] = record["actor"] if isinstance(record.get("actor"), dict) else {}
     resource = {
         "service.name": str(record.get("source", "")),
         "service.instance.id": log,
         "host.name": str(actor.get("host", "")),
     }
-    attributes: dict[str, Any] = {
+    attributes: dict[str, object] = {
         "log.record.uid": record.get("id", ""),
         "user.name": actor.get("user", ""),
         "enduser.id": actor.get("azure", ""),

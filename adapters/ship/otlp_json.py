@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from adapters.ship.otlp import SCOPE, LogItem, by_resource
 
 
-def logs_data(items: Iterable[LogItem], *, observed: int) -> dict[str, Any]:
+def logs_data(items: Iterable[LogItem], *, observed: int) -> dict[str, object]:
     """One ``LogsData`` object; ``observed`` is when these were collected, in nanoseconds since 1970."""
     return {
         "resourceLogs": [
@@ -21,7 +20,7 @@ def logs_data(items: Iterable[LogItem], *, observed: int) -> dict[str, Any]:
     }
 
 
-def _record(one: LogItem, observed: int) -> dict[str, Any]:
+def _record(one: LogItem, observed: int) -> dict[str, object]:
     found = {
         "timeUnixNano": str(one.nanoseconds),
         "observedTimeUnixNano": str(observed),
@@ -34,11 +33,11 @@ def _record(one: LogItem, observed: int) -> dict[str, Any]:
     return found | ({"traceId": one.trace_id} if one.trace_id else {})
 
 
-def _pairs(values: dict[str, Any]) -> list[dict[str, Any]]:
+def _pairs(values: dict[str, object]) -> list[dict[str, object]]:
     return [{"key": key, "value": any_value(value)} for key, value in values.items()]
 
 
-def any_value(value: Any) -> dict[str, Any]:
+def any_value(value: object) -> dict[str, object]:
     """An ``AnyValue``; JSON's null is the empty one."""
     match value:
         case bool():

@@ -38,14 +38,14 @@ def rejected(body: bytes) -> tuple[int, str]:
     return int(partial.rejected_log_records), str(partial.error_message)
 
 
-def _fill(target: Any, values: dict[str, Any]) -> None:
+def _fill(target: Any, values: dict[str, object]) -> None:
     for key, value in values.items():
         pair = target.add()
         pair.key = key
         _set(pair.value, value)
 
 
-def _set(target: Any, value: Any) -> None:
+def _set(target: Any, value: object) -> None:
     """Fill an ``AnyValue``; JSON's null is the empty one."""
     match value:
         case bool():

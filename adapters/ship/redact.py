@@ -64,7 +64,7 @@ class Redactor:
         """The name of a log, which is the beginning of a hash."""
         return self._digits(f"log {log}")[: len(log)]
 
-    def _walk(self, value: Any, path: tuple[str, ...], *, person: bool) -> Any:
+    def _walk(self, value: object, path: tuple[str, ...], *, person: bool) -> object:
         person = person or path in PEOPLE
         if isinstance(value, str):
             if path in SEALS:

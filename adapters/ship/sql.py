@@ -64,14 +64,14 @@ class Answer:
         self.columns: list[str] = [column[0] for column in cursor.description or ()]
         self._json = [at for at, column in enumerate(cursor.description or ()) if str(column[1]) == "JSON"]
 
-    def rows(self) -> Iterator[tuple[Any, ...]]:
+    def rows(self) -> Iterator[tuple[object, ...]]:
         """The rows, JSON as objects. Raises QueryError for what fails on the way."""
         while batch := _explained(lambda: self._cursor.fetchmany(1000)):
             yield from map(self._parsed, batch) if self._json else batch
 
-    def _parsed(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _parsed(self, row: tuple[object, ...]) -> tuple[object, ...]:
         return tuple(
-            msgspec.json.decode(value) if at in self._json and value is not None else value
+            msgspec.json.decode(value) if at in self._json and isinstance(value, str) else value
             for at, value in enumerate(row)
         )
 

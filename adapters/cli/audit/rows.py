@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import click
 
 
-def print_rows(columns: list[str], rows: Iterator[tuple[Any, ...]], *, as_json: bool) -> None:
+def print_rows(columns: list[str], rows: Iterator[tuple[object, ...]], *, as_json: bool) -> None:
     """Print all rows, each value below the column it belongs to."""
     (_print_json if as_json else _print_table)(columns, rows)
 
 
-def _print_json(columns: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
+def _print_json(columns: list[str], rows: Iterator[tuple[object, ...]]) -> None:
     import msgspec
 
     encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -21,7 +20,7 @@ def _print_json(columns: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
         click.echo(encode(dict(zip(columns, map(_zoned, row), strict=True))))
 
 
-def _print_table(columns: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
+def _print_table(columns: list[str], rows: Iterator[tuple[object, ...]]) -> None:
     from adapters.cli.audit.tables import blocks, display, filled, words
 
     found = list(rows)

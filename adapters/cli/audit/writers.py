@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -42,7 +42,7 @@ def writers(*, source: Source, keys: tuple[Path, ...], as_json: bool) -> None:
         if voucher is not None:
             voucher.look(writer, line)
     columns = ["writer", "events", "first", "last", "blobs", "bytes", "chain"]
-    rows: list[tuple[Any, ...]] = [
+    rows: list[tuple[object, ...]] = [
         (one.name, one.mark.seq, one.first, one.last, len(one.blobs), one.mark.offset, one.damage or "whole")
         for one in found.writers
     ]
@@ -50,7 +50,7 @@ def writers(*, source: Source, keys: tuple[Path, ...], as_json: bool) -> None:
     if voucher is not None:
         columns += ["sealed", "keys"]
         said = {one.name: voucher.verdict(one.name) for one in found.writers}
-        rows = [(*row, said[row[0]].sealed, ", ".join(said[row[0]].keys)) for row in rows]
+        rows = [(*row, one.sealed, ", ".join(one.keys)) for row, one in zip(rows, said.values(), strict=True)]
         wrong += [f"{name}: {one.wrong}" for name, one in said.items() if one.wrong]
         wrong += [f"the key in {name} signed none of these logs" for name in voucher.unused()]
     print_rows(columns, iter(rows), as_json=as_json)
