@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, NoReturn
+from typing import ClassVar, Final, NoReturn
 
 import msgspec
 
@@ -59,7 +59,7 @@ def refuse(value: object) -> NoReturn:
 
 
 _encoder: Final = msgspec.json.Encoder(enc_hook=refuse)
-_decoders: Final[dict[type[Event], msgspec.json.Decoder[Any]]] = {}
+_decoders: Final[dict[type[Event], msgspec.json.Decoder[Event]]] = {}
 
 
 def encode(value: object) -> bytes:
@@ -112,7 +112,7 @@ def _unknown(_data: bytes | msgspec.Raw) -> None:
 READERS: Final = _Readers()
 
 
-def _decoder(kind: type[Event]) -> msgspec.json.Decoder[Any]:
+def _decoder(kind: type[Event]) -> msgspec.json.Decoder[Event]:
     # Made on first use: one costs more than the import of this module.
     decoder = _decoders.get(kind)
     if decoder is None:

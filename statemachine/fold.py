@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -100,11 +100,11 @@ def opened(recorded: Recorded) -> OpenIntent:
     return OpenIntent(recorded.seq, recorded.time, event)
 
 
-def _of_event(name: str) -> Callable[[Recorded], Any]:
+def _of_event(name: str) -> Callable[[Recorded], object]:
     return lambda recorded: getattr(recorded.event, name)
 
 
-VALUES: Final[dict[str, Callable[[Recorded], Any]]] = {
+VALUES: Final[dict[str, Callable[[Recorded], object]]] = {
     "since": _time,
     "created": _time,
     "started": _time,
@@ -135,7 +135,7 @@ def evolve(workspace: Workspace, recorded: Recorded) -> Workspace:
     if target is None:
         raise _impossible(workspace.subject, state, recorded)
     change = CHANGES[kind]
-    changed: dict[str, Any] = {"version": recorded.seq, "state": target, **dict.fromkeys(change.clears)}
+    changed: dict[str, object] = {"version": recorded.seq, "state": target, **dict.fromkeys(change.clears)}
     if target is not state:
         changed["since"] = recorded.time
     for name in change.sets:

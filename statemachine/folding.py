@@ -9,7 +9,7 @@ joined, because every event that moves a workspace leads to one state wherever i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -173,7 +173,7 @@ class Folding:
             raise ValueError("this history has no beginning, or was given up")
         if not self._seen:
             return base
-        changed: dict[str, Any] = {
+        changed: dict[str, object] = {
             name: None if at is None else VALUES[name](read(at)) for name, at in self._fields().items()
         }
         commands = self._left | {command: opened(read(at)) for command, at in self.opened.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -67,7 +66,7 @@ def up_to(steps: Iterable[Step], *, seq: int | None = None, moment: datetime | N
 def facts_of(workspace: Workspace) -> dict[str, str]:
     """What is known of a workspace, by name, as text: what a replay ends with and a diff compares."""
     facts, group, intent, failure = workspace.facts, workspace.group, workspace.intent, workspace.failure
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "state": workspace.state,
         "since": _time(workspace.since),
         "created": _time(workspace.created),
