@@ -227,7 +227,7 @@ class _Holder:
         if events & ~select.POLLOUT:
             self._heard(client)
 
-    def _finish(self, client: Client, message: dict[str, Any]) -> None:
+    def _finish(self, client: Client, message: dict[str, object]) -> None:
         """Tell a client its last line; one that is stopped hears it when it goes on."""
         client.say(message)
         client.finished = True

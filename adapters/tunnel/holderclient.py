@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Any
 
 from adapters.tunnel import local
 from adapters.tunnel.stream import Stream
@@ -30,12 +29,12 @@ class Client:
         """Whether ``flush`` has something to do."""
         return bool(self._unsaid)
 
-    def say(self, message: dict[str, Any]) -> None:
+    def say(self, message: dict[str, object]) -> None:
         """Send a line, or keep what there is no room for."""
         self._unsaid += local.line(message)
         self.flush()
 
-    def mention(self, message: dict[str, Any]) -> None:
+    def mention(self, message: dict[str, object]) -> None:
         """Send a line that is no loss to one who has not even heard the last one."""
         if not self._unsaid:
             self.say(message)

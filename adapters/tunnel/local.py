@@ -103,7 +103,7 @@ def greeting() -> bytes:
     return line({"holder": build()})
 
 
-def line(message: dict[str, Any]) -> bytes:
+def line(message: dict[str, object]) -> bytes:
     """One message."""
     return json.dumps(message).encode() + b"\n"
 
@@ -124,7 +124,7 @@ def send_some(sock: socket.socket, data: memoryview, fds: tuple[int, ...]) -> me
     return data
 
 
-def describe(problem: ProviderError) -> dict[str, Any]:
+def describe(problem: ProviderError) -> dict[str, object]:
     """An error as JSON that ``revive`` turns back into it."""
     # All of its attributes: who revives it may look at any of them.
     extra = {name: value for name, value in vars(problem).items() if name not in _TOLD_APART and _is_plain(value)}

@@ -90,7 +90,7 @@ def ask_holder(socket_path: Path, question: object, seconds: float) -> object | 
     return told.get("answer") if isinstance(told, dict) else None
 
 
-def _say_and_wait(sock: socket.socket, message: dict[str, Any]) -> None:
+def _say_and_wait(sock: socket.socket, message: dict[str, object]) -> None:
     """Say it, and wait until the other end has done what closes the connection."""
     sock.settimeout(STOP_SECONDS)
     # It died of something else meanwhile, or takes its time: either way it goes.
