@@ -155,14 +155,19 @@ def _end(row: Row, record: Record, ended: Ended) -> None:
 def _seen(record: Record, event: e.Event | None) -> Row:
     row = _row(record, record.type.lower(), Ended.SEEN)
     if isinstance(event, e.Observation):
-        row.detail, row.request_id = event.detail, event.request_id
-        if isinstance(event, e.Exited) and event.exit_code is not None:
-            row.detail = f"exit status {event.exit_code}" + (f", {event.detail}" if event.detail else "")
+        row.detail, row.request_id = what_was_seen(event), event.request_id
     elif own := own_event_of(record.type, record.schema, record.data, record.seq):
         row.verb, row.detail = _own(own)
     else:
         row.detail = "written by a newer version of this program"
     return row
+
+
+def what_was_seen(event: e.Observation) -> str:
+    """What Azure showed, in its own words, and with the exit status where a container ended."""
+    if isinstance(event, e.Exited) and event.exit_code is not None:
+        return f"exit status {event.exit_code}" + (f", {event.detail}" if event.detail else "")
+    return event.detail
 
 
 def _own(event: e.Event) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import msgspec
 
 from eventlog.audit.stream import Stream
 from eventlog.audit.walk import Step
-from eventlog.history import VERBS
+from eventlog.history import VERBS, what_was_seen
 from eventlog.record import Actor, signature
 from statemachine import events as e
 from statemachine.states import State
@@ -108,10 +108,7 @@ def _hand(step: Step, asked: _Asked | None) -> Hand:
     """Who is behind a change: whoever asked for it, unless it was only observed."""
     event = step.event
     if isinstance(event, e.Observation) or asked is None:
-        detail = event.detail if isinstance(event, e.Observation) else ""
-        if isinstance(event, e.Exited) and event.exit_code is not None:
-            detail = f"exit status {event.exit_code}" + (f", {detail}" if detail else "")
-        return Hand(step.record.type.lower(), note=detail)
+        return Hand(step.record.type.lower(), note=what_was_seen(event) if isinstance(event, e.Observation) else "")
     ours = step.record.correlation == asked.correlation
     azure = asked.actor.azure or (step.record.actor.azure if ours else "")
     return Hand(asked.how, asked.actor.user, asked.actor.host, azure)
