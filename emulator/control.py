@@ -92,10 +92,7 @@ async def _exec_options(emulator: Emulator, body: Body) -> Any:
 async def _link_options(emulator: Emulator, body: Body) -> Any:
     if not emulator.settings.link.enabled:
         raise RefusedError("start the emulator with --link (link.enabled) to shape its line")
-    fresh = changed(emulator.settings.link, body)
-    for name in fresh.__struct_fields__:
-        setattr(emulator.settings.link, name, getattr(fresh, name))
-    return emulator.settings.link
+    return await _section_setter("link")(emulator, body)
 
 
 def _section_setter(section: str) -> Callable[[Emulator, Body], Answer]:
