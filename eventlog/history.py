@@ -15,12 +15,9 @@ import msgspec
 
 from eventlog.codec import CheckpointSigned, TornTailSetAside, own_event_of
 from eventlog.record import Actor, Record
-from eventlog.table import json_lines, table
 from eventlog.tombstone import SegmentFacts, SegmentsArchived, SegmentsExpired
 from statemachine import events as e
 from statemachine.lifecycle import OUTCOME
-
-__all__ = ["OBSERVED", "VERBS", "Ended", "Row", "json_lines", "rows", "table"]
 
 VERBS: Final[dict[type[e.Event], str]] = {
     e.CreateRequested: "create",

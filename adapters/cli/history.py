@@ -21,7 +21,8 @@ def history(*, workspace: str | None, limit: int, as_json: bool) -> None:
     """Show who did what, when, and how it ended; of one WORKSPACE or of all."""
     from adapters.cli.expired import note
     from eventlog.audit.reader import LogReader
-    from eventlog.history import json_lines, rows, table
+    from eventlog.history import rows
+    from eventlog.table import json_lines, table
     from statemachine.errors import LogDamagedError
 
     note(log_path(os.environ))

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from eventlog import EventLog
-from eventlog.history import Ended, Row, json_lines, rows, table
-from eventlog.table import columns, duration, printable
+from eventlog.history import Ended, Row, rows
+from eventlog.table import columns, duration, json_lines, printable, table
 from statemachine import events as e
 from tests.eventlog.test_record import rewrite
 
