@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from adapters.tunnel.direct import run_command
     from adapters.tunnel.helperfile import Helper, load_helper
     from adapters.tunnel.holder import hold
-    from adapters.tunnel.through import ask_holder, run_through_holder, stop_holder
+    from adapters.tunnel.holdercall import ask_holder, run_through_holder, stop_holder
     from adapters.tunnel.websocket import NothingRanError
 
 __all__ = [
@@ -37,12 +37,12 @@ __all__ = [
 _HOMES = {
     "Helper": "helperfile",
     "NothingRanError": "websocket",
-    "ask_holder": "through",
+    "ask_holder": "holdercall",
     "hold": "holder",
     "load_helper": "helperfile",
     "run_command": "direct",
-    "run_through_holder": "through",
-    "stop_holder": "through",
+    "run_through_holder": "holdercall",
+    "stop_holder": "holdercall",
 }
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from adapters.tunnel import local
+from adapters.tunnel import holderprotocol
 from adapters.tunnel.helperfile import load_helper
 from adapters.tunnel.holderclient import Client
 from adapters.tunnel.holderlock import Lock, only_one
@@ -54,7 +54,7 @@ def hold(
 ) -> None:
     """Serve commands at ``socket_path`` until idle, stopped or lost; returns at once if another holder serves there.
 
-    ``answer`` serves questions beside them (see ``local.ask``); they keep no holder alive.
+    ``answer`` serves questions beside them (see ``ask_holder``); they keep no holder alive.
     """
     _check_folder(socket_path.parent)
     with only_one(socket_path) as lock:
@@ -128,7 +128,7 @@ class _Holder:
         self._tell = on_event
         self._tuning = tuning
         self._answer = answer
-        self._greeting = local.greeting()
+        self._greeting = holderprotocol.greeting()
         self._loop = Loop()
         self._session: Session | None = None
         self._clients: set[Client] = set()
@@ -277,10 +277,10 @@ class _Holder:
             self._question(client, message["ask"])
         elif "order" in message and client.order is None:
             client.order = int(message["order"])
-            if client.order > local.REQUEST_MOST:
+            if client.order > holderprotocol.REQUEST_MOST:
                 raise ValueError(message)
             if len(client.fds) != 3:
-                client.say({"error": local.describe(_no_room("its descriptors did not arrive"))})
+                client.say({"error": holderprotocol.describe(_no_room("its descriptors did not arrive"))})
                 raise ValueError(message)
         elif client.stream is not None and "signal" in message:
             client.stream.signal(int(message["signal"]))
@@ -301,7 +301,7 @@ class _Holder:
                 return
             client.stream = None
             if isinstance(result, ProviderError):
-                self._finish(client, {"error": local.describe(result)})
+                self._finish(client, {"error": holderprotocol.describe(result)})
             else:
                 self._finish(client, {"exit": result})
 
@@ -312,9 +312,9 @@ class _Holder:
             session = self._ensure_session()
             client.stream = session.open(order, (client.fds[0], client.fds[1], client.fds[2]), ended)
         except ProviderError as problem:
-            self._finish(client, {"error": local.describe(problem)})
+            self._finish(client, {"error": holderprotocol.describe(problem)})
         except OSError as problem:
-            self._finish(client, {"error": local.describe(_no_room(problem.strerror or str(problem)))})
+            self._finish(client, {"error": holderprotocol.describe(_no_room(problem.strerror or str(problem)))})
         finally:
             client.close_fds()
 
@@ -388,4 +388,4 @@ def _answer_one(sock: socket.socket, answer: Answer, question: object) -> None:
         # Without an answer the asker asks Azure itself, which also gives it the right error.
         told = answer(question)
         sock.settimeout(ANSWER_SECONDS)
-        sock.sendall(local.line({"answer": told}))
+        sock.sendall(holderprotocol.line({"answer": told}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from adapters.tunnel import local
+from adapters.tunnel import holderprotocol
 from adapters.tunnel.stream import Stream
 
 
@@ -31,7 +31,7 @@ class Client:
 
     def say(self, message: dict[str, object]) -> None:
         """Send a line, or keep what there is no room for."""
-        self._unsaid += local.line(message)
+        self._unsaid += holderprotocol.line(message)
         self.flush()
 
     def mention(self, message: dict[str, object]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from adapters.tunnel import local
+from adapters.tunnel import holderprotocol
 
 OWNER_SIZE: Final = 16
 PATIENCE: Final = 5.0
@@ -90,7 +90,7 @@ def _locked(path: Path, socket_path: Path) -> int | None:
 
 
 def _answers(socket_path: Path) -> bool:
-    sock = local.connect(socket_path)
+    sock = holderprotocol.connect(socket_path)
     if sock is None:
         return False
     sock.close()

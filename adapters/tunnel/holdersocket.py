@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from adapters.tunnel import local
+from adapters.tunnel import holderprotocol
 from adapters.tunnel.loop import Loop
 
 BACKLOG: Final = 64
@@ -82,7 +82,7 @@ class HolderSocket:
             self._loop.forget(self._listener.fileno())
             self._loop.after(PAUSE, self._resume)
             return
-        if local.peer_is_us(sock):
+        if holderprotocol.peer_is_us(sock):
             self._on_client(sock)
         else:
             sock.close()

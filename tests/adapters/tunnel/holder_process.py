@@ -9,7 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
-from adapters.tunnel import HOLDER_TUNING, ExecEndpoint, Tuning, hold, local
+from adapters.tunnel import HOLDER_TUNING, ExecEndpoint, Tuning, hold, holderprotocol
 from statemachine.errors import AccessDeniedError
 from statemachine.secret import Secret
 
@@ -37,7 +37,7 @@ def main() -> None:
 
     build = os.environ.get("DPACI_TEST_BUILD")
     if build:
-        local.build = lambda: build
+        holderprotocol.build = lambda: build
 
     files = os.environ.get("DPACI_TEST_FILES")
     if files:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.tunnel import CommandSpec, hold, local, run_through_holder, stop_holder
+from adapters.tunnel import CommandSpec, hold, holderprotocol, run_through_holder, stop_holder
 from adapters.tunnel.messages import encode_open
 from statemachine.errors import AccessDeniedError, TunnelError, TunnelLostError, UserUnknownError
 from tests.waiting import PATIENCE, until
@@ -205,7 +205,7 @@ def test_one_told_to_end_does_so_from_its_first_byte_on(short_folder, number, ti
         listener.bind(str(path))
         listener.listen()
         with client(path, ":", times) as process, listener.accept()[0] as sock:
-            sock.sendall(local.greeting())
+            sock.sendall(holderprotocol.greeting())
             sock.recv(1)
             process.send_signal(number)
             assert process.wait(PATIENCE) == 128 + number
@@ -252,10 +252,10 @@ def test_a_client_that_stands_still_hears_how_its_command_ended_when_it_goes_on(
     assert holder("true").status == 0
     began, go, events = tmp_path / "began", tmp_path / "go", holder.path.with_suffix(".log")
     command = f"touch {began}; until [ -e {go} ]; do sleep 0.05; done; touch {began}.over; exit 4"
-    sock, _ = local.meet(holder.path, PATIENCE)
+    sock, _ = holderprotocol.meet(holder.path, PATIENCE)
     with sock, Path(os.devnull).open("r+b") as null:
-        order = local.request(encode_open(CommandSpec(command)))
-        assert not local.send_some(sock, order, (null.fileno(),) * 3)
+        order = holderprotocol.request(encode_open(CommandSpec(command)))
+        assert not holderprotocol.send_some(sock, order, (null.fileno(),) * 3)
         until(began.exists)
         holder.server.behaviour.close_with = 1011  # each dial is an event
         holder.server.drop_all()

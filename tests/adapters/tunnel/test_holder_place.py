@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.tunnel import CommandSpec, ask_holder, local, run_through_holder, through
+from adapters.tunnel import CommandSpec, ask_holder, holdercall, holderprotocol, run_through_holder
 from adapters.tunnel.holdersocket import HolderSocket
 from adapters.tunnel.loop import Loop
 from statemachine.errors import AuthenticationError, OptionError, TunnelError, TunnelLostError
@@ -81,7 +81,7 @@ def test_a_question_takes_no_descriptor_that_is_not_there(held, tmp_path, monkey
         for count in itertools.count(len(list(opened.iterdir())) + 1):
             if count == 40:
                 break
-            idle.enter_context(local.connect(holder.path))
+            idle.enter_context(holderprotocol.connect(holder.path))
             until(lambda least=count: len(list(opened.iterdir())) >= least)
         assert ask_holder(holder.path, {"n": 4}, PATIENCE) == {"twice": 8}
         result = running.join()
@@ -106,7 +106,7 @@ def test_a_holder_of_another_build_is_replaced_and_ends_what_it_has_begun(held, 
     holder = held()
     running = Running(holder, tmp_path / "began")
     # The program at this end is another one from now on; the holders it starts are as well.
-    monkeypatch.setattr(local, "build", lambda: "0" * 32)
+    monkeypatch.setattr(holderprotocol, "build", lambda: "0" * 32)
     monkeypatch.setenv("DPACI_TEST_BUILD", "0" * 32)
     assert holder("echo new").out == b"new\n"
     assert len(holder.started) == 2
@@ -121,7 +121,7 @@ def test_a_holder_of_another_build_is_replaced_and_ends_what_it_has_begun(held, 
 def test_an_idle_holder_of_another_build_goes_at_once(held, monkeypatch):
     holder = held()
     holder("true")
-    monkeypatch.setattr(local, "build", lambda: "0" * 32)
+    monkeypatch.setattr(holderprotocol, "build", lambda: "0" * 32)
     assert ask_holder(holder.path, {}, PATIENCE) is None, "another build is not talked to"
     assert holder.started[0].poll() is None
     monkeypatch.setenv("DPACI_TEST_BUILD", "0" * 32)
@@ -130,21 +130,21 @@ def test_an_idle_holder_of_another_build_goes_at_once(held, monkeypatch):
 
 
 def test_the_build_changes_with_the_program(tmp_path, monkeypatch):
-    files = [tmp_path / "adapters" / "tunnel" / "local.py", tmp_path / "adapters" / "cli" / "polls.py"]
+    files = [tmp_path / "adapters" / "tunnel" / "holderprotocol.py", tmp_path / "adapters" / "cli" / "polls.py"]
     for file in files:
         file.parent.mkdir(parents=True)
         file.write_text("x = 1\n")
-    monkeypatch.setattr(local, "__file__", str(files[0]))
-    builds = {local.build()}
+    monkeypatch.setattr(holderprotocol, "__file__", str(files[0]))
+    builds = {holderprotocol.build()}
     files[1].write_text("x = 12\n")
-    builds.add(local.build())
+    builds.add(holderprotocol.build())
     os.utime(files[0], (1, 1))
-    builds.add(local.build())
+    builds.add(holderprotocol.build())
     assert len(builds) == 3
 
 
 def test_one_that_listens_and_says_nothing_is_named(short_folder, monkeypatch):
-    monkeypatch.setattr(local, "GREETING_SECONDS", 0.3)
+    monkeypatch.setattr(holderprotocol, "GREETING_SECONDS", 0.3)
     path = short_folder / "mute.sock"
     with socket.socket(socket.AF_UNIX) as mute:
         mute.bind(str(path))
@@ -202,10 +202,10 @@ def test_a_command_that_streams_when_its_holder_dies_ends_at_once_and_did_not_ru
 
 def test_what_a_holder_said_before_it_closed_is_heard_by_who_was_still_asking():
     ours, theirs = socket.socketpair()
-    theirs.sendall(local.line({"error": local.describe(TunnelError("no room"))}))
+    theirs.sendall(holderprotocol.line({"error": holderprotocol.describe(TunnelError("no room"))}))
     theirs.close()
     with ours, Path(os.devnull).open("r+b") as null:
-        result = through._Request(ours, print).run(b"order", (null.fileno(),) * 3, terminal=False)
+        result = holdercall._Request(ours, print).run(b"order", (null.fileno(),) * 3, terminal=False)
     assert isinstance(result, TunnelError)
     assert result.message == "no room"
 
@@ -248,9 +248,9 @@ def test_a_holder_that_left_its_place_to_one_that_died_is_started_again(short_fo
 
 def test_a_computer_that_stood_still_has_not_waited_for_its_holder(short_folder, monkeypatch):
     moments = itertools.count(step=40)
-    monkeypatch.setattr(through.time, "monotonic", lambda: float(next(moments)))
+    monkeypatch.setattr(holdercall.time, "monotonic", lambda: float(next(moments)))
     looks = []
-    monkeypatch.setattr(through.local, "meet", lambda *_: looks.append(1))
+    monkeypatch.setattr(holdercall.holderprotocol, "meet", lambda *_: looks.append(1))
     with pytest.raises(TunnelError, match="did not start in 5 s"):
         started(short_folder / "a.sock", lambda: lambda: None)
     assert len(looks) == 5
@@ -266,7 +266,7 @@ def test_a_computer_that_stood_still_has_not_waited_for_its_holder(short_folder,
     ids=lambda problem: type(problem).__name__,
 )
 def test_an_error_is_the_same_in_another_process(problem):
-    told = local.revive(json.loads(json.dumps(local.describe(problem))))
+    told = holderprotocol.revive(json.loads(json.dumps(holderprotocol.describe(problem))))
     assert (type(told), vars(told), str(told)) == (type(problem), vars(problem), str(problem))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.tunnel import CommandSpec, ExecEndpoint, Tuning, local, run_command, through
+from adapters.tunnel import CommandSpec, ExecEndpoint, Tuning, holdercall, holderprotocol, run_command
 from adapters.tunnel.messages import encode_open
 from emulator.testing import running_emulator
 from statemachine.errors import AzureError, RefusedError, TunnelLostError
@@ -77,14 +77,14 @@ def test_a_command_that_was_never_sent_runs_in_the_new_container(held):
 def test_a_command_that_comes_to_a_holder_whose_session_was_just_lost_is_given_to_the_next(held):
     holder = held(tuning=BRISK)
     assert holder("echo old").out == b"old\n"
-    sock, _ = local.meet(holder.path, 5)
+    sock, _ = holderprotocol.meet(holder.path, 5)
     with sock:
         restart(holder.server)
         until(lambda: not holder.path.exists())
         with Path(os.devnull).open("r+b") as null:
             fds = (null.fileno(),) * 3
             order = encode_open(CommandSpec("echo never"))
-            assert through._Request(sock, print).run(order, fds, terminal=False) is None
+            assert holdercall._Request(sock, print).run(order, fds, terminal=False) is None
     assert holder("echo new").out == b"new\n"
 
 

@@ -86,14 +86,14 @@ def test_keys_signals_and_sizes_pass(endpoint):
 
 BACKGROUND = """
 import os, signal, socket, sys
-from adapters.tunnel import local, through
+from adapters.tunnel import holderprotocol, holdercall
 ours, theirs = socket.socketpair()
-theirs.sendall(local.line({"exit": 7}))
+theirs.sendall(holderprotocol.line({"exit": 7}))
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 pid = os.fork()
 if pid == 0:
     os.setpgid(0, 0)
-    os._exit(through._Request(ours, print).run(b"", (0, 1, 2), terminal=sys.argv[1] == "terminal"))
+    os._exit(holdercall._Request(ours, print).run(b"", (0, 1, 2), terminal=sys.argv[1] == "terminal"))
 os.setpgid(pid, pid)
 _, status = os.waitpid(pid, os.WUNTRACED)
 assert os.WIFSTOPPED(status) and os.WSTOPSIG(status) == signal.SIGTTIN, status

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from adapters.tunnel import local, messages
+from adapters.tunnel import holderprotocol, messages
 from adapters.tunnel.loop import Loop
 from adapters.tunnel.signals import ENDING_SIGNALS, signals_noted
 from adapters.tunnel.spec import CommandSpec, OnEvent, TtySize, ignore_event
@@ -64,7 +64,7 @@ def run_through_holder(
 
 def stop_holder(socket_path: Path) -> bool:
     """Ask the holder to end its session and go; False when there is none."""
-    sock = local.connect(socket_path)
+    sock = holderprotocol.connect(socket_path)
     if sock is None:
         return False
     with sock:
@@ -75,14 +75,14 @@ def stop_holder(socket_path: Path) -> bool:
 def ask_holder(socket_path: Path, question: object, seconds: float) -> object | None:
     """The holder's answer to a question (see ``hold``); None when there is no holder of our build, or no answer."""
     try:
-        met = local.meet(socket_path, seconds)
+        met = holderprotocol.meet(socket_path, seconds)
         if met is None:
             return None
         with met[0] as sock:
             if not met[1]:
                 return None
             sock.settimeout(seconds)
-            sock.sendall(local.line({"ask": question}))
+            sock.sendall(holderprotocol.line({"ask": question}))
             data = b"".join(iter(lambda: sock.recv(65536), b""))
         told = json.loads(data)
     except (OSError, ValueError, TunnelError):
@@ -95,7 +95,7 @@ def _say_and_wait(sock: socket.socket, message: dict[str, object]) -> None:
     sock.settimeout(STOP_SECONDS)
     # It died of something else meanwhile, or takes its time: either way it goes.
     with contextlib.suppress(OSError):
-        sock.sendall(local.line(message))
+        sock.sendall(holderprotocol.line(message))
         while sock.recv(4096):
             continue
 
@@ -107,7 +107,7 @@ def _connect(path: Path, spawn: Spawn, seconds: float) -> socket.socket:
     while left > 0:
         now = time.monotonic()
         left, before = left - min(now - before, _TURN_MOST), now
-        met = local.meet(path, local.GREETING_SECONDS)
+        met = holderprotocol.meet(path, holderprotocol.GREETING_SECONDS)
         if met is not None and met[1]:
             return met[0]
         if met is not None:
@@ -145,7 +145,7 @@ class _Request:
     def run(self, order: bytes, fds: tuple[int, int, int], *, terminal: bool) -> int | ProviderError | None:
         """The result; None when the holder went away before it sent the command."""
         come_to_the_foreground(fds[0])
-        self._unsent, self._fds = local.request(order), fds
+        self._unsent, self._fds = holderprotocol.request(order), fds
         loop = Loop()
         try:
             # Before the first byte leaves: the command may run, be heard and be told to end before we run again.
@@ -170,7 +170,7 @@ class _Request:
         """In the loop: an order may be larger than what a holder that hangs takes, and we are to die all the same."""
         before = len(self._unsent)
         try:
-            self._unsent = local.send_some(self._sock, self._unsent, self._fds)
+            self._unsent = holderprotocol.send_some(self._sock, self._unsent, self._fds)
         except OSError:
             self._unsent = memoryview(b"")  # it listens no more, but may have said why
         if len(self._unsent) < before:
@@ -182,7 +182,7 @@ class _Request:
 
     def _resized(self, size: TtySize) -> None:
         with contextlib.suppress(OSError):
-            self._sock.sendall(local.line({"size": [size.rows, size.columns]}))
+            self._sock.sendall(holderprotocol.line({"size": [size.rows, size.columns]}))
 
     def _finish(self, result: int | ProviderError | None) -> None:
         if not self._done:
@@ -212,4 +212,4 @@ class _Request:
         elif "exit" in message:
             self._finish(int(message["exit"]))
         elif "error" in message:
-            self._finish(local.revive(message["error"]))
+            self._finish(holderprotocol.revive(message["error"]))
