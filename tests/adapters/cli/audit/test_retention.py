@@ -226,7 +226,7 @@ def test_forged(log: Path, call: Call, tmp_path: Path) -> None:
 
 
 def asking(log: Path, *words: str) -> AbstractContextManager[Terminal]:
-    command = [sys.executable, "-m", "adapters.cli.main", "audit", "expire", *words]
+    command = [sys.executable, "-m", "adapters.cli", "audit", "expire", *words]
     environ = {**os.environ, "ACI_EVENT_LOG": str(log)}
     return on_terminal(command, environ, ROOT, columns=200)
 

@@ -231,7 +231,7 @@ def test_a_damaged_key_is_one_line(log: Path, public: Path, call: Call) -> None:
 def in_a_process(log: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "ACI_EVENT_LOG": str(log), **variables}
     environ.pop("ACI_EVENT_LOG_KEY", None)
-    command = [sys.executable, "-m", "adapters.cli.main", *arguments]
+    command = [sys.executable, "-m", "adapters.cli", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 
 
