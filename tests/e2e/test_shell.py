@@ -147,7 +147,8 @@ def test_the_terminal_there_is_as_the_one_here(opened: Terminal) -> None:
 
 def test_the_keys_that_are_signals_are_signals_there(opened: Terminal) -> None:
     # Each key is pressed when what it is for has the terminal, which is why that speaks first.
-    opened.type("sh -c 'trap \"echo inter\"rupted INT; echo run''ning; sleep 1000'\n")
+    # One sleep of 1000 s would begin after a key that came between the word and it, and nothing would end it.
+    opened.type("sh -c 'trap \"echo inter\"\"rupted; exit\" INT; echo run''ning; while :; do sleep 0.1; done'\n")
     opened.until("running")
     opened.type("\x03")
     opened.until("interrupted")
