@@ -38,7 +38,8 @@ class Source:
 
     def __init__(self, fd: int) -> None:
         mode = os.fstat(fd).st_mode
-        own = _reopened(fd, os.O_RDONLY) if stat.S_ISFIFO(mode) else None
+        # Of a terminal too: another reader may be faster than we are after the look whether something is there.
+        own = _reopened(fd, os.O_RDONLY) if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) else None
         self.fd = os.dup(fd) if own is None else own
         if stat.S_ISFIFO(mode):
             _roomy(self.fd)

@@ -286,6 +286,8 @@ class _Holder:
             client.stream.signal(int(message["signal"]))
         elif client.stream is not None and "size" in message:
             client.stream.resize(int(message["size"][0]), int(message["size"][1]))
+        elif client.stream is not None and "read" in message:
+            client.stream.reading = bool(message["read"])
 
     def _question(self, client: Client, question: object) -> None:
         """Answer in a thread, which has the connection from now on: a question may take a while."""

@@ -15,7 +15,7 @@ from adapters.tunnel import holderprotocol, messages
 from adapters.tunnel.loop import Loop
 from adapters.tunnel.signals import ENDING_SIGNALS, signals_noted
 from adapters.tunnel.spec import CommandSpec, OnEvent, TtySize, ignore_event
-from adapters.tunnel.terminal import come_to_the_foreground, terminal_given_over
+from adapters.tunnel.terminal import come_to_the_foreground, terminal_given_over, terminal_shared
 from statemachine.errors import ProviderError, TunnelError, TunnelLostError
 
 START_SECONDS: Final = 20.0
@@ -152,6 +152,8 @@ class _Request:
             with signals_noted(loop, self._caught, ENDING_SIGNALS), contextlib.ExitStack() as stack:
                 if terminal:
                     self._begin = stack.enter_context(terminal_given_over(fds[0], loop, self._resized))
+                else:
+                    stack.enter_context(terminal_shared(fds[0], loop, self._take_turns))
                 while not self._done:
                     events = select.POLLIN | (select.POLLOUT if self._unsent else 0)
                     loop.watch(self._sock.fileno(), events, self._turn)
@@ -183,6 +185,11 @@ class _Request:
     def _resized(self, size: TtySize) -> None:
         with contextlib.suppress(OSError):
             self._sock.sendall(holderprotocol.line({"size": [size.rows, size.columns]}))
+
+    def _take_turns(self, ours: bool) -> None:  # noqa: FBT001  # the terminal's own call
+        # Behind the order, and at once: we may be about to stop.
+        self._unsent = memoryview(bytes(self._unsent) + local.line({"read": ours}))
+        self._ask()
 
     def _finish(self, result: int | ProviderError | None) -> None:
         if not self._done:

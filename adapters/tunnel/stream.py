@@ -73,6 +73,8 @@ class Stream:
         self._result: int | ProviderError | None = None
         self._first = link.next_number
         self.ended = False
+        self.reading = True
+        """Whether the input is ours to read: a terminal may be somebody else's for a while."""
 
     @property
     def was_sent(self) -> bool:
@@ -120,7 +122,7 @@ class Stream:
                 self._writable(output)
         if self._source is None or self.ended:
             return
-        if self._credit > 0 and self._link.has_room:
+        if self.reading and self._credit > 0 and self._link.has_room:
             self._loop.watch(self._source.fd, select.POLLIN, self._readable)
         else:
             self._loop.forget(self._source.fd)
@@ -147,7 +149,7 @@ class Stream:
             raise MalformedError(f"packet {kind} from the helper")
 
     def _readable(self, _: int) -> None:
-        if self._source is None or self._credit <= 0 or not self._link.has_room:
+        if self._source is None or not self.reading or self._credit <= 0 or not self._link.has_room:
             return
         squeeze = self._deflater.room(self._credit, self._link.under_way) if self._deflater is not None else 0
         data = self._source.read(squeeze or min(INPUT_MOST * PACKETS_A_TURN, self._credit))

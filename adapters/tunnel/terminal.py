@@ -6,10 +6,14 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from adapters.tunnel.loop import Loop
 from adapters.tunnel.signals import signals_noted
 from adapters.tunnel.spec import TtySize
+
+LOOK: Final = 0.2
+"""Seconds between two looks whether a terminal that others have is ours again."""
 
 
 def terminal_size(fd: int) -> TtySize:
@@ -27,10 +31,52 @@ def come_to_the_foreground(fd: int) -> None:
     The holder that reads the terminal for us is in another session: the kernel would not stop it, and it would take
     keys meant for others. Nothing happens where there is no terminal.
     """
-    with contextlib.suppress(OSError):
+    if _others_have(fd):
         # In a group that nobody looks after the signal is lost; then there is nobody to read instead of us either.
-        if os.tcgetpgrp(fd) != os.getpgrp():
+        with contextlib.suppress(OSError):
             os.killpg(os.getpgrp(), signal.SIGTTIN)
+
+
+def _others_have(fd: int) -> bool:
+    """Whether the keys typed into the terminal at ``fd`` are meant for another job of the same shell."""
+    try:
+        return os.tcgetpgrp(fd) != os.getpgrp()
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def terminal_shared(fd: int, loop: Loop, on_turn: Callable[[bool], None]) -> Iterator[None]:
+    """Tells whether the terminal at ``fd`` is ours to read, each time that changes: Ctrl-Z gives it to the shell.
+
+    Who reads it himself is stopped with that. The holder that reads it for us would go on, and take half of the keys.
+    """
+    if not os.isatty(fd):
+        yield
+        return
+    ours = True
+
+    def look() -> None:
+        turn(not _others_have(fd))
+        if not ours:
+            loop.after(LOOK, look)
+
+    def turn(now: bool) -> None:  # noqa: FBT001  # as ``on_turn`` is called
+        nonlocal ours
+        if now != ours:
+            ours = now
+            on_turn(now)
+
+    def noted(number: int) -> None:
+        if number == signal.SIGTSTP:
+            turn(False)  # noqa: FBT003
+            handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTSTP)
+            signal.signal(signal.SIGTSTP, handler)
+        look()
+
+    with signals_noted(loop, noted, (signal.SIGTSTP, signal.SIGCONT)):
+        yield
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from adapters.tunnel import CommandSpec, TtySize, run_command
+from adapters.tunnel.fds import Source
 from tests.waiting import PATIENCE, until
 
 PROGRAM = """
@@ -114,6 +115,73 @@ def test_who_is_in_the_background_waits_for_the_terminal(far):
     read_until(master, b"stopped, then 7")
     os.waitpid(pid, 0)
     os.close(master)
+
+
+JOBS = """
+import os, signal, sys
+from pathlib import Path
+from adapters.tunnel import CommandSpec, run_through_holder
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+pid = os.fork()
+if pid == 0:
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpgrp())
+    os._exit(run_through_holder(CommandSpec("while read -r l; do echo \\"<$l>\\"; done; exit 6"),
+                                Path(sys.argv[1]), spawn=lambda: None, stdin=0, stdout=1, stderr=2))
+_, status = os.waitpid(pid, os.WUNTRACED)
+assert os.WIFSTOPPED(status) and os.WSTOPSIG(status) == signal.SIGTSTP, status
+os.tcsetpgrp(0, os.getpgrp())
+print("stopped", flush=True)
+for line in iter(sys.stdin.readline, "fg\\n"):
+    print("the shell has", line, flush=True)
+    if line == "bg\\n":
+        os.kill(pid, signal.SIGCONT)
+os.tcsetpgrp(0, pid)
+os.kill(pid, signal.SIGCONT)
+_, status = os.waitpid(pid, 0)
+os.tcsetpgrp(0, os.getpgrp())
+print("ended", os.waitstatus_to_exitcode(status), flush=True)
+"""
+
+
+def test_who_was_stopped_leaves_the_keys_to_the_shell(held):
+    holder = held()
+    assert holder("true").status == 0
+    pid, master = pty.fork()
+    if pid == 0:
+        os.chdir(Path(__file__).parents[3])
+        os.execv(sys.executable, [sys.executable, "-c", JOBS, str(holder.path)])
+    os.write(master, b"one\n")
+    read_until(master, b"<one>")
+    os.write(master, b"\x1a")
+    read_until(master, b"stopped")
+    for word in (b"two", b"three", b"bg", b"four", b"five"):
+        os.write(master, word + b"\n")
+        time.sleep(0.3)  # time for another reader to be faster
+        read_until(master, b"the shell has " + word)
+    os.write(master, b"fg\n")
+    read_until(master, b"fg")
+    os.write(master, b"six\n")
+    read_until(master, b"<six>")
+    os.write(master, b"\x04")
+    read_until(master, b"ended 6")
+    os.waitpid(pid, 0)
+    os.close(master)
+
+
+def test_a_terminal_with_another_reader_stops_nobody_who_reads_it_too():
+    master, slave = pty.openpty()
+    source = Source(slave)
+    try:
+        assert not os.get_blocking(source.fd)
+        assert os.get_blocking(slave)  # the caller's own is as it was
+        assert source.read(10) is None
+        os.write(master, b"line\n")
+        until(lambda: source.read(10) == b"line\n")
+    finally:
+        source.close()
+        os.close(master)
+        os.close(slave)
 
 
 def test_a_stop_is_survived_and_the_one_who_asks_politely_is_not_heard(endpoint):
