@@ -63,8 +63,11 @@ def run_through_holder(
 
 
 def stop_holder(socket_path: Path) -> bool:
-    """Ask the holder to end its session and go; False when there is none."""
-    sock = holderprotocol.connect(socket_path)
+    """Ask the holder to end its session and go; False when there is none that listens."""
+    try:
+        sock = holderprotocol.connect(socket_path)
+    except holderprotocol.MuteError:
+        return False
     if sock is None:
         return False
     with sock:
@@ -188,7 +191,7 @@ class _Request:
 
     def _take_turns(self, ours: bool) -> None:  # noqa: FBT001  # the terminal's own call
         # Behind the order, and at once: we may be about to stop.
-        self._unsent = memoryview(bytes(self._unsent) + local.line({"read": ours}))
+        self._unsent = memoryview(bytes(self._unsent) + holderprotocol.line({"read": ours}))
         self._ask()
 
     def _finish(self, result: int | ProviderError | None) -> None:

@@ -32,6 +32,13 @@ _TOLD_APART: Final = ("message", "hint")
 _LOCAL_PEERCRED: Final = 1  # macOS: level 0, struct xucred
 
 
+class MuteError(TunnelError):
+    """Somebody listens and says nothing."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"the tunnel's holder at {path} does not answer", remedy="End that process.")
+
+
 def peer_is_us(sock: socket.socket) -> bool:
     """Whether the process at the other end belongs to our user."""
     if hasattr(socket, "SO_PEERCRED"):
@@ -41,12 +48,18 @@ def peer_is_us(sock: socket.socket) -> bool:
     return bool(struct.unpack_from("2I", data)[1] == os.geteuid())
 
 
-def connect(path: Path) -> socket.socket | None:
-    """A socket to a holder of ours, or None when nobody answers there."""
+def connect(path: Path, seconds: float | None = None) -> socket.socket | None:
+    """A socket to a holder of ours, or None when nobody answers there.
+
+    Raises MuteError where it does not even take a connection for so long: as many as it may have are waiting already.
+    """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        sock.connect(str(path))
+        _connect_in(sock, path, GREETING_SECONDS if seconds is None else seconds)
         ours = peer_is_us(sock)
+    except BlockingIOError:
+        sock.close()
+        raise MuteError(path) from None
     except OSError:
         sock.close()
         return None
@@ -54,6 +67,15 @@ def connect(path: Path) -> socket.socket | None:
         sock.close()
         raise TunnelError(f"{path} belongs to another user", remedy="Remove it.")
     return sock
+
+
+def _connect_in(sock: socket.socket, path: Path, seconds: float) -> None:
+    # Python's own timeout does not wait here, for to the kernel nothing is in progress.
+    whole = int(seconds)
+    limit = struct.pack("ll", whole, int((seconds - whole) * 1_000_000))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+    sock.connect(str(path))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 0))
 
 
 def build() -> str:
@@ -71,9 +93,9 @@ def build() -> str:
 def meet(path: Path, seconds: float) -> tuple[socket.socket, bool] | None:
     """A socket to the holder there, greeted, and whether it is of our build; None when nobody listens.
 
-    Raises TunnelError when somebody listens and says nothing for so long.
+    Raises MuteError when somebody listens and says nothing for so long.
     """
-    sock = connect(path)
+    sock = connect(path, seconds)
     if sock is None:
         return None
     said = b""
@@ -91,7 +113,7 @@ def meet(path: Path, seconds: float) -> tuple[socket.socket, bool] | None:
         greeting = json.loads(said)
     except TimeoutError:
         sock.close()
-        raise TunnelError(f"the tunnel's holder at {path} does not answer", remedy="End that process.") from None
+        raise MuteError(path) from None
     except (OSError, ValueError):
         sock.close()
         return None

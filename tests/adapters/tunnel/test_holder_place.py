@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.tunnel import CommandSpec, ask_holder, holdercall, holderprotocol, run_through_holder
+from adapters.tunnel import CommandSpec, ask_holder, holdercall, holderprotocol, run_through_holder, stop_holder
 from adapters.tunnel.holdersocket import HolderSocket
 from adapters.tunnel.loop import Loop
 from statemachine.errors import AuthenticationError, OptionError, TunnelError, TunnelLostError
@@ -152,6 +152,23 @@ def test_one_that_listens_and_says_nothing_is_named(short_folder, monkeypatch):
         with pytest.raises(TunnelError, match=r"mute\.sock does not answer"):
             run_through_holder(CommandSpec("true"), path, spawn=lambda: None, stdin=0, stdout=1, stderr=2)
         assert ask_holder(path, {}, 0.3) is None
+
+
+def test_one_that_takes_no_connection_any_more_is_named_too(short_folder, monkeypatch):
+    monkeypatch.setattr(local, "GREETING_SECONDS", 0.3)
+    path = short_folder / "stopped.sock"
+    with socket.socket(socket.AF_UNIX) as stopped, contextlib.ExitStack() as earlier:
+        stopped.bind(str(path))
+        stopped.listen(1)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                one = earlier.enter_context(socket.socket(socket.AF_UNIX))
+                one.settimeout(0)
+                one.connect(str(path))
+        with pytest.raises(TunnelError, match=r"stopped\.sock does not answer"):
+            run_through_holder(CommandSpec("true"), path, spawn=lambda: None, stdin=0, stdout=1, stderr=2)
+        assert ask_holder(path, {}, 0.3) is None
+        assert not stop_holder(path)
 
 
 @pytest.mark.parametrize("said", [b"", b"\n", b"{}\n", b"[]\n", b'{"holder": 3}\n', b"\xff" * 5000, b"null\n"])
