@@ -276,18 +276,24 @@ class _Holder:
         elif "ask" in message:
             self._question(client, message["ask"])
         elif "order" in message and client.order is None:
-            client.order = int(message["order"])
-            if client.order > holderprotocol.REQUEST_MOST:
-                raise ValueError(message)
-            if len(client.fds) != 3:
-                client.say({"error": holderprotocol.describe(_no_room("its descriptors did not arrive"))})
-                raise ValueError(message)
+            self._expect(client, message)
         elif client.stream is not None and "signal" in message:
             client.stream.signal(int(message["signal"]))
         elif client.stream is not None and "size" in message:
             client.stream.resize(int(message["size"][0]), int(message["size"][1]))
         elif client.stream is not None and "read" in message:
             client.stream.reading = bool(message["read"])
+
+    def _expect(self, client: Client, message: dict[str, Any]) -> None:
+        """An order is to come."""
+        client.order = int(message["order"])
+        if client.order > local.REQUEST_MOST:
+            raise ValueError(message)
+        if len(client.fds) != 3:
+            client.say({"error": local.describe(_no_room("its descriptors did not arrive"))})
+            raise ValueError(message)
+        if message.get("idle") is not None:
+            self._idle = float(message["idle"])  # the option may have been changed since we were started
 
     def _question(self, client: Client, question: object) -> None:
         """Answer in a thread, which has the connection from now on: a question may take a while."""

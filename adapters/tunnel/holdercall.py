@@ -42,15 +42,17 @@ def run_through_holder(
     stderr: int,
     on_event: OnEvent = ignore_event,
     start_seconds: float = START_SECONDS,
+    idle_seconds: float | None = None,
 ) -> int:
     """As ``run_command``, but over the session of the holder at ``socket_path``.
 
-    ``spawn`` is called when nobody answers at the socket.
+    ``spawn`` is called when nobody answers at the socket. ``idle_seconds`` is what a holder goes by from now on that
+    was started with another number.
     """
     order = messages.encode_open(spec)
     for attempt in range(ATTEMPTS):
         with _connect(socket_path, spawn, start_seconds) as sock:
-            request = _Request(sock, on_event)
+            request = _Request(sock, on_event, idle_seconds)
             result = request.run(order, (stdin, stdout, stderr), terminal=spec.tty is not None)
         if request.holder_died:
             spawn()  # its successor ends what was left in the container, whether or not another command comes
@@ -132,9 +134,10 @@ def _connect(path: Path, spawn: Spawn, seconds: float) -> socket.socket:
 
 
 class _Request:
-    def __init__(self, sock: socket.socket, on_event: OnEvent) -> None:
+    def __init__(self, sock: socket.socket, on_event: OnEvent, idle: float | None = None) -> None:
         self._sock = sock
         self._on_event = on_event
+        self._idle = idle
         self._buffer = b""
         self._unsent = memoryview(b"")
         self._fds: tuple[int, ...] = ()
@@ -148,7 +151,7 @@ class _Request:
     def run(self, order: bytes, fds: tuple[int, int, int], *, terminal: bool) -> int | ProviderError | None:
         """The result; None when the holder went away before it sent the command."""
         come_to_the_foreground(fds[0])
-        self._unsent, self._fds = holderprotocol.request(order), fds
+        self._unsent, self._fds = holderprotocol.request(order, self._idle), fds
         loop = Loop()
         try:
             # Before the first byte leaves: the command may run, be heard and be told to end before we run again.

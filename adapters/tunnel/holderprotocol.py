@@ -130,9 +130,9 @@ def line(message: dict[str, object]) -> bytes:
     return json.dumps(message).encode() + b"\n"
 
 
-def request(order: bytes) -> memoryview:
-    """What asks for a command, to be handed to ``send_some`` until nothing is left of it."""
-    return memoryview(line({"order": len(order)}) + order)
+def request(order: bytes, idle: float | None = None) -> memoryview:
+    """What asks for a command, to be handed to ``send_some`` until nothing is left; ``idle`` as ``hold`` has it."""
+    return memoryview(line({"order": len(order), "idle": idle}) + order)
 
 
 def send_some(sock: socket.socket, data: memoryview, fds: tuple[int, ...]) -> memoryview:

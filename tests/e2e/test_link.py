@@ -107,6 +107,14 @@ def test_each_container_and_each_sign_in_has_a_holder_of_its_own(machine: Provid
     assert len(sockets(machine)) == 1
 
 
+def test_how_long_a_holder_stays_is_what_the_last_command_says(machine: Provider) -> None:
+    machine.ok("create")
+    assert machine.shell("true").returncode == 0
+    assert len(sockets(machine)) == 1
+    assert machine.shell("true", ACI_TUNNEL_IDLE="0").returncode == 0
+    assert eventually(lambda: sockets(machine) == [])
+
+
 @slow
 def test_a_runtime_folder_that_does_not_serve_is_no_reason_to_fail(machine: Provider, azure: Running) -> None:
     long = machine.home / "run" / ("x" * 90)
