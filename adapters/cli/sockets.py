@@ -107,17 +107,16 @@ def stop_holders(session: Session) -> None:
     folder = runtime_folder() if os.name == "posix" else None
     if folder is None:
         return
-    for place in folder.glob(f"{_stem(session)}-*{PLACE}"):
-        place.unlink(missing_ok=True)
     sockets = list(folder.glob(f"{_stem(session)}-*.sock"))
-    if not sockets:
-        return
-    from adapters.tunnel import stop_holder
+    if sockets:
+        from adapters.tunnel import stop_holder
 
-    for socket in sockets:
-        stop_holder(socket)
-        for trace in (".err", ".lock"):
-            socket.with_suffix(trace).unlink(missing_ok=True)
+        for socket in sockets:
+            stop_holder(socket)
+    # Those of holders that went when they were idle are there as well: one of each time the container was started.
+    for trace in (PLACE, ".err", ".lock"):
+        for path in folder.glob(f"{_stem(session)}-*{trace}"):
+            path.unlink(missing_ok=True)
 
 
 def holder_ended(socket: Path) -> None:

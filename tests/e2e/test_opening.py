@@ -74,6 +74,17 @@ def test_the_holder_goes_with_the_workspace(machine: Provider, azure: Running) -
     assert machine.shell("echo again").stdout == b"again\n"
 
 
+def test_no_file_of_a_holder_outlives_the_workspace(machine: Provider) -> None:
+    brief = machine.with_env(ACI_TUNNEL_IDLE="0")
+    run = machine.home / "run"
+    machine.ok("create")
+    brief.shell("true")
+    assert eventually(lambda: not list(run.rglob("*.sock")))
+    assert list(run.rglob("*.lock"))
+    machine.ok("delete")
+    assert [path for path in run.rglob("*") if path.is_file()] == []
+
+
 def test_a_holder_that_was_killed_is_replaced(machine: Provider) -> None:
     machine.ok("create")
     machine.shell("true")
