@@ -114,7 +114,9 @@ class Opener:
         except ProviderError:
             return  # may pass, or may not be asked: the exec call itself will tell
         if seen.presence is Presence.ABSENT:
-            raise GroupMissingError(f"container group {self._group.name} is not there any more")
+            raise GroupMissingError(
+                f"container group {self._group.name} is not there any more", remedy="`devpod up` creates it anew."
+            )
         if seen.presence in (Presence.STOPPED, Presence.FAILED):
             raise RefusedError(
                 f"the container does not run any more: {seen.detail}", remedy="`devpod up` starts it again."

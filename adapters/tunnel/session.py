@@ -188,7 +188,8 @@ class Session:
         if passes:
             self._try_again(problem)
         else:
-            self._lose(TunnelLostError(f"the session broke and could not be resumed: {problem.message}"), problem)
+            why = f"the session broke and could not be resumed: {problem.message}"
+            self._lose(TunnelLostError(why, remedy=problem.hint or None), problem)
 
     # The channel
 

@@ -179,6 +179,7 @@ def test_what_happens_elsewhere_ends_a_running_command_with_a_status_of_its_own(
             call.kill()
         assert call.returncode == 95
         assert len(err.splitlines()) == 1
+        assert b"devpod up" in err, "to run the command again would be no help"
         assert user.status() == word
 
 
