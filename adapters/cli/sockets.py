@@ -25,15 +25,17 @@ NOT_FOR_HOLDERS: Final = frozenset({"COMMAND", "DEVCONTAINER_COMMAND", "DEVCONTA
 PATH_MOST: Final = 107 if sys.platform == "linux" else 103
 """Bytes of a socket's path (sockaddr_un), the final NUL apart."""
 NAME: Final = len("0123456789abcdef-0123456789abcdef.sock")
+FILES: Final = 4
+"""How many of them a holder has in its folder."""
 
 
 def runtime_folder() -> Path | None:
     """A private folder whose path is short enough, made where it is missing.
 
-    The first of several places that serves: a runtime folder may be another user's (after `su`), gone, or too long for
-    a socket's path, and in /tmp anybody can be first. None where no place does: then there are no holders.
+    The first of several places that serves: a runtime folder may be another user's (after `su`), gone, full, or too
+    long for a socket's path, and in /tmp anybody can be first. None where no place does: then there are no holders.
     """
-    return next((folder for folder in _places() if _serves(folder)), None)
+    return next((folder for folder in _places() if _serves(folder) and _has_room(folder)), None)
 
 
 def _places() -> Iterator[Path]:
@@ -56,6 +58,12 @@ def _serves(folder: Path) -> bool:
         return False
     private = found.st_uid == os.getuid() and not found.st_mode & 0o077
     return private and folder.is_dir() and os.access(folder, os.W_OK)
+
+
+def _has_room(folder: Path) -> bool:
+    found = os.statvfs(folder)
+    # Where there is no limit both numbers of a pair are zero.
+    return (found.f_bavail > 0 or not found.f_blocks) and (found.f_favail >= FILES or not found.f_files)
 
 
 def holder_socket(session: Session, workspace: Workspace) -> Path | None:
@@ -104,10 +112,14 @@ def spawn_holder(session: Session, socket: Path) -> Callable[[], str | None]:
 
 def stop_holders(session: Session) -> None:
     """End every holder of this workspace: their container is about to go."""
-    folder = runtime_folder() if os.name == "posix" else None
-    if folder is None:
-        return
-    sockets = list(folder.glob(f"{_stem(session)}-*.sock"))
+    if os.name == "posix":
+        for folder in _places():  # the first of them may have been full for a while
+            if folder.is_dir() and _serves(folder):
+                _stop_holders_in(folder, _stem(session))
+
+
+def _stop_holders_in(folder: Path, stem: str) -> None:
+    sockets = list(folder.glob(f"{stem}-*.sock"))
     if sockets:
         from adapters.tunnel import stop_holder
 
@@ -115,7 +127,7 @@ def stop_holders(session: Session) -> None:
             stop_holder(socket)
     # Those of holders that went when they were idle are there as well: one of each time the container was started.
     for trace in (PLACE, ".err", ".lock"):
-        for path in folder.glob(f"{_stem(session)}-*{trace}"):
+        for path in folder.glob(f"{stem}-*{trace}"):
             path.unlink(missing_ok=True)
 
 

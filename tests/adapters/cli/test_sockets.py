@@ -77,6 +77,22 @@ def test_a_path_too_long_for_a_socket_is_not_used(base: Path, monkeypatch: pytes
     (folder / ("n" * NAME)).unlink()
 
 
+@pytest.mark.parametrize("scarce", [{"f_bavail": 0}, {"f_favail": 2}])
+def test_a_folder_without_room_is_not_used(base: Path, monkeypatch: pytest.MonkeyPatch, scarce: dict[str, int]) -> None:
+    roomy = {"f_blocks": 100, "f_bavail": 100, "f_files": 100, "f_favail": 100}
+    full = base / "devpod-provider-aci"
+    monkeypatch.setattr(os, "statvfs", lambda folder: SimpleNamespace(**(roomy | scarce if folder == full else roomy)))
+    folder = runtime_folder()
+    assert folder is not None
+    assert folder != full
+
+
+def test_a_folder_without_limits_has_room(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    endless = SimpleNamespace(f_blocks=0, f_bavail=0, f_files=0, f_favail=0)
+    monkeypatch.setattr(os, "statvfs", lambda _: endless)
+    assert runtime_folder() == base / "devpod-provider-aci"
+
+
 def test_where_no_place_serves_there_is_no_holder(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "_places", lambda: iter([base / ("x" * 100), base / "file" / "below"]))
     (base / "file").write_text("")
