@@ -287,10 +287,10 @@ class _Holder:
     def _expect(self, client: Client, message: dict[str, Any]) -> None:
         """An order is to come."""
         client.order = int(message["order"])
-        if client.order > local.REQUEST_MOST:
+        if client.order > holderprotocol.REQUEST_MOST:
             raise ValueError(message)
         if len(client.fds) != 3:
-            client.say({"error": local.describe(_no_room("its descriptors did not arrive"))})
+            client.say({"error": holderprotocol.describe(_no_room("its descriptors did not arrive"))})
             raise ValueError(message)
         if message.get("idle") is not None:
             self._idle = float(message["idle"])  # the option may have been changed since we were started
