@@ -34,10 +34,10 @@ def table(rows: Iterable[Row], *, width: int | None) -> str:
     return "\n".join(_line(line, widths, room) for line in cells)
 
 
-def json_lines(rows: Iterable[Row]) -> Iterator[str]:
+def json_lines(rows: Iterable[Row]) -> Iterator[bytes]:
     """One JSON object for each row, without newlines, in UTC, nothing shortened."""
     for row in rows:
-        yield msgspec.json.encode(row).decode()
+        yield json_line(msgspec.json.encode(row))
 
 
 def columns(text: str) -> int:
@@ -52,6 +52,19 @@ def columns(text: str) -> int:
 def printable(text: str) -> str:
     """A text on one line, with nothing in it that a terminal obeys: messages come from elsewhere."""
     return "".join(sign if sign.isprintable() else " " if sign.isspace() else "�" for sign in text)
+
+
+def json_line(encoded: bytes) -> bytes:
+    """The same JSON, on one line also for readers that know other line ends, and with no order to a terminal in it."""
+    text = encoded.decode()
+    if text.isprintable():
+        return encoded
+    return "".join(sign if sign.isprintable() else _escaped(sign) for sign in text).encode()
+
+
+def _escaped(sign: str) -> str:
+    units = sign.encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def _widths(cells: Sequence[Sequence[str]]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from eventlog import EventLog
 from eventlog.history import Ended, Row, rows
-from eventlog.table import columns, duration, json_lines, printable, table
+from eventlog.table import columns, duration, json_line, json_lines, printable, table
 from statemachine import events as e
 from tests.eventlog.test_record import rewrite
 
@@ -122,7 +123,7 @@ def test_table_and_json_lines(make: Callable[..., EventLog]) -> None:
     assert ["(app-1)" in table(found, width=width) for width in (None, 93, 92)] == [True, True, False]
     lines = list(json_lines(found))
     assert [msgspec.json.decode(line, type=Row) for line in lines] == found
-    assert not any("\n" in line for line in lines)
+    assert not any(b"\n" in line for line in lines)
 
 
 def test_an_empty_table_is_its_heading() -> None:
@@ -139,3 +140,12 @@ def test_duration(seconds: float | None, text: str) -> None:
 
 def test_nothing_a_terminal_obeys_is_printed() -> None:
     assert printable("a\x1b]0;x\x07\u202eb\tc") == "a�]0;x��b c"
+
+
+def test_json_is_one_line_for_every_reader_and_no_order_to_a_terminal() -> None:
+    text = "a\u0085b\u2028c\u202ed\x7f\x9b2J\U000e0001é長"
+    line = json_line(msgspec.json.encode({"it": text}))
+    assert len(line.decode().splitlines()) == 1
+    assert line.decode().isprintable()
+    assert json.loads(line) == {"it": text}
+    assert "é長" in line.decode()

@@ -53,9 +53,11 @@ def cost(*, source: Source, by: str, price_files: tuple[Path, ...], region: str,
     if as_json:
         import msgspec
 
+        from eventlog.table import json_line
+
         encoder = msgspec.json.Encoder(decimal_format="number")
         for line in found.lines:
-            click.echo(encoder.encode(line))
+            click.echo(json_line(encoder.encode(line)))
     else:
         _print(found, dimensions)
     for note in footnotes(found, prices):

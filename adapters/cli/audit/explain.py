@@ -31,7 +31,9 @@ def explain(*, source: Source, workspace: str, as_json: bool) -> None:
     elif as_json:
         import msgspec
 
-        click.echo(msgspec.json.encode(found))
+        from eventlog.table import json_line
+
+        click.echo(json_line(msgspec.json.encode(found)))
     else:
         click.echo(_wrapped(found.paragraph))
 

@@ -69,8 +69,10 @@ def _print(found: list[Operation], *, as_json: bool, bare: bool = False) -> None
     if as_json:
         import msgspec
 
+        from eventlog.table import json_line
+
         for one in found:
-            click.echo(msgspec.json.encode(one))
+            click.echo(json_line(msgspec.json.encode(one)))
         return
     _print_table(found, bare=bare)
 

@@ -101,7 +101,9 @@ def _go_on() -> bool:
 def _print_json(one: Moment | Diff) -> None:
     import msgspec
 
-    click.echo(msgspec.json.encode(one))
+    from eventlog.table import json_line
+
+    click.echo(json_line(msgspec.json.encode(one)))
 
 
 def _print_moment(one: Moment) -> None:

@@ -15,9 +15,11 @@ def print_rows(columns: list[str], rows: Iterator[tuple[object, ...]], *, as_jso
 def _print_json(columns: list[str], rows: Iterator[tuple[object, ...]]) -> None:
     import msgspec
 
+    from eventlog.table import json_line
+
     encode = msgspec.json.Encoder(enc_hook=str).encode
     for row in rows:
-        click.echo(encode(dict(zip(columns, map(_zoned, row), strict=True))))
+        click.echo(json_line(encode(dict(zip(columns, map(_zoned, row), strict=True)))))
 
 
 def _print_table(columns: list[str], rows: Iterator[tuple[object, ...]]) -> None:

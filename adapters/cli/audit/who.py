@@ -30,8 +30,10 @@ def who(*, source: Source, workspace: str, as_json: bool) -> None:
     if as_json:
         import msgspec
 
+        from eventlog.table import json_line
+
         for run in found:
-            click.echo(msgspec.json.encode(run))
+            click.echo(json_line(msgspec.json.encode(run)))
         return
     _print_runs(workspace, found)
     _print_people(operations(records))
