@@ -6,6 +6,8 @@ row never says anything else than the fold does.
 
 from __future__ import annotations
 
+import sys
+from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -79,9 +81,9 @@ class Row(msgspec.Struct, kw_only=True):
 def rows(records: Iterable[Record], *, subject: str | None = None, limit: int | None = None) -> list[Row]:
     """The rows of some records, oldest first: of one subject if named, the newest ``limit`` if given.
 
-    Raises what ``Record.event`` raises.
+    No more than those, and what is open, are kept in memory. Raises what ``Record.event`` raises.
     """
-    found: list[Row] = []
+    found: deque[Row] = deque(maxlen=None if limit is None else min(max(0, limit), sys.maxsize))
     open_operations: dict[str, Row] = {}
     open_commands: dict[tuple[str, str], Row] = {}
     for record in records:
@@ -106,7 +108,7 @@ def rows(records: Iterable[Record], *, subject: str | None = None, limit: int | 
             if isinstance(event, SETTLES):
                 _abandon(open_operations.pop(record.subject, None), record)
             found.append(_seen(record, event))
-    return found if limit is None else found[-limit:] if limit > 0 else []
+    return list(found)
 
 
 def _opened(record: Record, event: e.Event) -> Row:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from eventlog import EventLog
+from eventlog import EventLog, Record
 from eventlog.history import Ended, Row, rows
 from eventlog.table import columns, duration, json_line, json_lines, printable, table
 from statemachine import events as e
@@ -103,6 +104,12 @@ def test_the_logs_own_events(log: EventLog, path: Path) -> None:
     assert row.detail.startswith("an unfinished line of 4 bytes, kept in events.jsonl.torn-2-")
 
 
+def test_a_limit_beyond_all_numbers_is_none(make: Callable[..., EventLog]) -> None:
+    log = make()
+    log.append("ws", CREATE)
+    assert [len(rows(log.records(), limit=limit)) for limit in (0, 1, 10**30)] == [0, 1, 1]
+
+
 def test_table_and_json_lines(make: Callable[..., EventLog]) -> None:
     moments = iter([datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=70 * step) for step in range(9)])
     log = make(now=lambda: next(moments))
@@ -149,3 +156,25 @@ def test_json_is_one_line_for_every_reader_and_no_order_to_a_terminal() -> None:
     assert line.decode().isprintable()
     assert json.loads(line) == {"it": text}
     assert "é長" in line.decode()
+
+
+def test_the_newest_rows_take_no_more_memory_in_a_long_log(make: Callable[..., EventLog]) -> None:
+    log = make()
+    log.append("ws", CREATE)
+    log.append("ws", e.Created())
+    record, closing = log.records()
+
+    def long(count: int) -> Iterator[Record]:
+        for number in range(1, count, 2):
+            yield msgspec.structs.replace(record, seq=number)
+            yield msgspec.structs.replace(closing, seq=number + 1)
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        found = rows(long(count), limit=3)
+        assert [row.closed for row in found] == [count - 4, count - 2, count]
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    assert peak(20_000) < peak(2_000) + 50_000
