@@ -36,7 +36,8 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _NULL: Final = "0" * 64
 
 IN_TEXT: Final = (
-    re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"),
+    # Without a limit, a long text without an address would be gone through once for each of its letters.
+    re.compile(r"[A-Za-z0-9._%+-]{1,128}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,9}"),
     # Azure: The client 'ada@corp.example' with object id '0a1b…' does not have authorization to …
     re.compile(r"(?<=client ')[^']+(?=')|(?<=object id ')[^']+(?=')|(?<=principal ')[^']+(?=')", re.IGNORECASE),
     re.compile(r"(?<=/home/)[^/\s\"':]+|(?<=/Users/)[^/\s\"':]+|(?<=\\Users\\)[^\\\s\"':]+"),
