@@ -34,10 +34,14 @@ SEALS: Final = frozenset({("data", "key"), ("data", "signature")})
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _NULL: Final = "0" * 64
+_SIGN: Final = r"[\w\u0300-\u036f.!#%+'^~-]"
+"""In an address before the ``@``; letters of any language, and marks that belong to the letter before them."""
+_LABEL: Final = r"[\w\u0300-\u036f-]{1,63}"
 
 IN_TEXT: Final = (
     # Without a limit, a long text without an address would be gone through once for each of its letters.
-    re.compile(r"[A-Za-z0-9._%+-]{1,128}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,9}"),
+    # Guests are called ada_mail.example#EXT#@corp.example by Entra ID; an address in another has %40 in it.
+    re.compile(rf"(?!'){_SIGN}{{1,128}}(?:@|%40){_LABEL}(?:\.{_LABEL}){{1,9}}", re.IGNORECASE),
     # Azure: The client 'ada@corp.example' with object id '0a1b…' does not have authorization to …
     re.compile(r"(?<=client ')[^']+(?=')|(?<=object id ')[^']+(?=')|(?<=principal ')[^']+(?=')", re.IGNORECASE),
     re.compile(r"(?<=/home/)[^/\s\"':]+|(?<=/Users/)[^/\s\"':]+|(?<=\\Users\\)[^\\\s\"':]+"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -143,6 +144,31 @@ def test_whatever_a_name_is_it_is_gone(name: str, around: str) -> None:
     text = msgspec.json.encode(redactor.record(record)).decode().lower()
     if name not in PREFIX:
         assert name not in text.replace(PREFIX, "")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "zoe@corp.example",
+        "zoe_mail.example#EXT#@corp.example",
+        "zoe.o'hara@corp.example",
+        "zoë.grün@bücher.example",
+        normalize("NFD", "zoë.grün@bücher.example"),
+        "zoe%40corp.example",
+        "ZOE!X~Y^Z+1@corp.example",
+    ],
+)
+def test_an_address_of_somebody_unknown_is_replaced_as_a_whole(address: str) -> None:
+    redactor = Redactor(KEY)
+    for around in ("{}", "'{}'", "said '{}', who", "<{}>", "mailto:{}?x", 'to "{}".', "a,{},b", "https://x/?u={}&v"):
+        before, after = around.split("{}")
+        found = redactor.record({"subject": around.format(address)})["subject"]
+        assert re.fullmatch(re.escape(before) + PREFIX + "[a-z]+" + re.escape(after), found), found
+
+
+@pytest.mark.parametrize("text", ["registry.example/python@sha256:1234", "ada@laptop", "50%40 times", "it's at 5@"])
+def test_what_is_no_address_stays(text: str) -> None:
+    assert Redactor(KEY).record({"subject": text})["subject"] == text
 
 
 @pytest.mark.parametrize("text", ["a", "a.", "x@", "x@a.", "client '", "/home/", "ada", "o'", "%40"])
