@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from unicodedata import normalize
+from urllib.parse import quote
 
 COMMON: Final = frozenset(
     {"", "root", "vscode", "node", "codespace", "user", "dev", "nobody", "app", "runner", "localhost", "admin", "home"}
@@ -24,6 +25,8 @@ the number of the computer's boot."""
 
 _SHORT: Final = 3
 """Shorter names, and numbers, are found as whole words only, or they would be found everywhere."""
+
+_GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 _Trie = dict[str, Any]
 
@@ -76,11 +79,15 @@ def _spellings(name: str) -> set[str]:
     """The ways to write a name that a pattern which ignores case does not take for one another.
 
     Letters with marks are one character or two (file names on macOS), and not every letter has one partner: the lower
-    case of a Turkish capital I with a dot has two characters.
+    case of a Turkish capital I with a dot has two characters. In an address in an error text there are percent signs,
+    and Azure leaves the hyphens out where it says that a principal was not found.
     """
-    if name.isascii():
-        return {name.lower()}
-    return {normalize(form, text) for form in ("NFC", "NFD") for text in (name, name.lower(), name.upper())}
+    found = {name.lower()}
+    if not name.isascii():
+        found = {normalize(form, text) for form in ("NFC", "NFD") for text in (name, name.lower(), name.upper())}
+    elif _GUID.fullmatch(name):
+        found.add(name.lower().replace("-", ""))
+    return found | {quote(text, safe="") for text in found}
 
 
 def _branch(trie: _Trie) -> str:
