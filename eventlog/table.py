@@ -78,11 +78,16 @@ def _line(cells: Sequence[str], widths: Sequence[int], room: int | None) -> str:
 
 
 def _shortened(text: str, room: int | None) -> str:
-    if room is None or columns(text) <= room:
+    if room is None:
         return text
-    while columns(text) > room - 1:
-        text = text[:-1]
-    return text + _MARK
+    taken = cut = 0
+    for at, sign in enumerate(text, 1):
+        taken += columns(sign)
+        if taken < room:
+            cut = at
+        elif taken > room:
+            return text[:cut] + _MARK
+    return text
 
 
 def _cells(row: Row, *, azure: bool = True) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -178,3 +179,15 @@ def test_the_newest_rows_take_no_more_memory_in_a_long_log(make: Callable[..., E
         return most
 
     assert peak(20_000) < peak(2_000) + 50_000
+
+
+def test_a_message_of_a_whole_line_of_the_log_is_shortened_at_once(make: Callable[..., EventLog]) -> None:
+    log = make()
+    for message in ("a" * 1_000_000, "長" * 300_000, "e\u0301" * 300_000):
+        log.append("ws", START)
+        log.append("ws", e.StartFailed(failure=e.Failure("CapacityError", message)))
+    begun = time.process_time()
+    lines = table(rows(log.records()), width=120).splitlines()[1:]
+    assert time.process_time() - begun < 10
+    assert [line[-1] for line in lines] == ["…"] * 3
+    assert {119, 120} >= {columns(line) for line in lines}
