@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -23,6 +23,7 @@ from eventlog.audit.walk import Step, walk
 from eventlog.audit.who import Run, Runs
 from eventlog.history import Ended
 from eventlog.record import Record
+from statemachine.errors import LogDamagedError
 from statemachine.states import State
 
 LEAST: Final = timedelta(hours=1)
@@ -65,7 +66,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarise(
-    records: Iterable[Record], query: Query, prices: Prices, now: datetime, damage: Sequence[object] = ()
+    records: Iterable[Record], query: Query, prices: Prices, now: datetime, damage: list[LogDamagedError] | None = None
 ) -> Summary:
     """What happened to the workspaces, and through the people, a query asks for. Raises as ``walk``."""
     until = min(query.until or now, now)
@@ -123,7 +124,7 @@ class _Seen:
         self.failed: Counter[Stream] = Counter()
         self._open: dict[tuple[str, int], Operation] = {}
 
-    def read(self, records: Iterable[Record], damage: Sequence[object]) -> None:
+    def read(self, records: Iterable[Record], damage: list[LogDamagedError] | None) -> None:
         """Take all records into account."""
         wanted = (record for record in records if self._query.wants_workspace(record.subject))
         for step in walk(self._passing(wanted), damage):

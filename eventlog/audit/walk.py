@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from eventlog.audit.stream import Stream, stream_of
 from eventlog.codec import LOG_SUBJECT
@@ -11,7 +13,9 @@ from eventlog.record import Record
 from statemachine.errors import LogDamagedError
 from statemachine.events import Event
 from statemachine.fold import Workspace, empty, evolve
+from statemachine.folding import moves_always
 from statemachine.ports import Recorded
+from statemachine.table import TABLE
 
 
 class Step(NamedTuple):
@@ -25,24 +29,35 @@ class Step(NamedTuple):
     stream: Stream
 
 
-def walk(records: Iterable[Record], damage: Sequence[object] = ()) -> Iterator[Step]:
+def walk(records: Iterable[Record], damage: list[LogDamagedError] | None = None) -> Iterator[Step]:
     """The events of all workspaces in order; the logs' own events are left out.
 
     Raises LogDamagedError for a history that no version of this program ever wrote; once ``damage`` was noted,
-    an event that cannot have happened is left out instead.
+    an event that cannot have happened is left out instead. Where many logs are read together, one whose owner has a
+    newer version must not keep the others from being read: that is noted, once a workspace, and its history taken up
+    again where the next event tells the state.
     """
     workspaces: dict[Stream, Workspace] = {}
+    noted: set[Stream] = set()
     for record in records:
         if record.subject == LOG_SUBJECT:
             continue
         stream = stream_of(record)
         before = workspaces.get(stream) or empty(record.subject)
         event = record.event
+        recorded = Recorded(record.seq, record.time, record.subject, event, record.type)
         try:
-            after = evolve(before, Recorded(record.seq, record.time, record.subject, event, record.type))
-        except LogDamagedError:
-            if damage:
+            after = evolve(before, recorded)
+        except LogDamagedError as error:
+            if damage is None or not (damage or stream.writer):
+                raise
+            if not stream.writer:
                 continue
-            raise
+            if stream not in noted:
+                noted.add(stream)
+                damage.append(LogDamagedError(f"{stream.writer}: {error.message}", remedy=error.hint))
+            if event is None or not moves_always(type(event)):
+                continue
+            after = evolve(replace(before, state=next(iter(TABLE[type(event)]))), recorded)
         workspaces[stream] = after
         yield Step(record, event, before, after, stream)

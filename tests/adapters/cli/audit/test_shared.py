@@ -51,6 +51,44 @@ def test_a_line_with_a_good_hash_that_is_no_record_is_its_writers_damage(
     assert "ada" in out
 
 
+NEW = {"user": "eve", "host": "new", "azure": ""}
+ASKED = {
+    "owner": {"host": "new", "pid": 1, "started": "1"},
+    "group": {"subscription": "s", "resource_group": "r", "name": "n", "container": "c"},
+    "facts": {"image": "i", "location": "eastus", "cpu": 1.0, "memory_gb": 1.0},
+}
+NEWER = [
+    {"subject": "shop", "type": "CreateRequested", "schema": 9, "data": {}},
+    {"subject": "shop", "type": "Created", "data": {}},
+    {"subject": "api", "type": "CreateRequested", "data": ASKED},
+    {"subject": "api", "type": "Created", "data": {}},
+    {"subject": "api", "type": "StopRequested", "schema": 9, "data": {}},
+    {"subject": "api", "type": "Stopped", "data": {}},
+]
+"""Of intents of a newer shape nothing is known here, so what follows them makes no sense."""
+
+
+@pytest.mark.parametrize(
+    "verb", [("audit", "cost"), ("audit", "report", "-o", "report.html"), ("audit", "who", "eve/shop")]
+)
+def test_one_with_a_newer_version_does_not_keep_the_others_from_being_read(
+    folder: Path, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, alone, _ = call("audit", "cost", "--json")
+    name = "new.eve.0123456789abcdef"
+    write(folder / name / "000001.jsonl", chained([one | {"actor": NEW} for one in NEWER]))
+    status, _, err = call(*verb)
+    assert (status, len(err.splitlines())) == (LogDamagedError.exit_status, 1)
+    assert f"{name}: event 2 of the log says Created" in err
+    assert "install that one" in err
+    # What is known of it is told: it does not seem to run until now.
+    _, out, _ = call("audit", "cost", "--json")
+    (api,) = (line for line in objects(out) if line["workspace"] == "api")
+    assert (api["seconds"], api.get("running")) == (3.0, None)
+    assert [line for line in objects(out) if line != api] == objects(alone)
+
+
 def test_the_last_day_of_all_costs_something(tmp_path: Path) -> None:
     story = Story(tmp_path / "late.jsonl").at("9999-12-31T20:00").creates("late").wait(hours=1).stops("late")
     assert run(["audit", "cost", "--from", str(story.path), "--by", "day", "--json"]) == 0
