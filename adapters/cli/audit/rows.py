@@ -18,8 +18,18 @@ def _print_json(columns: list[str], rows: Iterator[tuple[object, ...]]) -> None:
     from eventlog.table import json_line
 
     encode = msgspec.json.Encoder(enc_hook=str).encode
+    names = _distinct(columns)
     for row in rows:
-        click.echo(json_line(encode(dict(zip(columns, map(_zoned, row), strict=True)))))
+        click.echo(json_line(encode(dict(zip(names, map(_zoned, row), strict=True)))))
+
+
+def _distinct(columns: list[str]) -> list[str]:
+    """Names that an object can have at once, as DuckDB makes them for a table: ``seq``, ``seq_1``."""
+    found: list[str] = []
+    for name in columns:
+        ways = (name, *(f"{name}_{number}" for number in range(1, len(columns) + 1)))
+        found.append(next(way for way in ways if way not in found and (way == name or way not in columns)))
+    return found
 
 
 def _print_table(columns: list[str], rows: Iterator[tuple[object, ...]]) -> None:

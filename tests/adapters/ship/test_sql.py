@@ -159,6 +159,12 @@ def test_the_verb_prints_a_table_or_json(log: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == ""
 
 
+def test_columns_of_one_name_are_all_in_the_json(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    statement = "SELECT a.seq, b.seq, 5 AS seq_1, 6 AS seq FROM events a JOIN events b ON b.seq = a.seq + 1 LIMIT 1"
+    assert run(["audit", "sql", "--json", statement]) == 0
+    assert json.loads(capsys.readouterr().out) == {"seq": 1, "seq_2": 2, "seq_1": 5, "seq_3": 6}
+
+
 def test_an_empty_log_has_no_events(tmp_path: Path) -> None:
     assert list(ask(tmp_path / "none", "SELECT count(*) FROM events").rows()) == [(0,)]
 
