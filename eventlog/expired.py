@@ -130,15 +130,15 @@ def expiry(disk: Disk, log: Path, *, single: bool = False) -> Told | None:
             return next((one for one in reversed(tombstones(view.pieces)) if one.event.last == last), None)
         if not single or view.active is None:
             return None
-        count = view.active.base
+        # With no gap before it, as many lines are before it as its number says.
+        count, latest = view.active.base if view.sealed else 0, None
         for _, data in view.active.blocks():
             for at, line in lines_with(needle_of(SegmentsExpired), data):
                 found = told(line, SegmentsExpired)
-                # With no gap before it, as many lines are before it as its number says.
                 if found and count + data.count(b"\n", 0, at) + 1 != found[1].seq:
-                    return Told(*found)
+                    latest = Told(*found)
             count += data.count(b"\n")
-    return None
+    return latest
 
 
 class _First(msgspec.Struct, gc=False):

@@ -19,6 +19,7 @@ from statemachine.events import CommandClosed
 from tests.adapters.cli.calling import Call
 from tests.adapters.cli.terminal import Terminal, on_terminal
 from tests.eventlog.conftest import ACTOR
+from tests.eventlog.lives import LIFE
 from tests.eventlog.old import at, hours, old, stored
 
 ROOT = Path(__file__).parents[4]
@@ -124,6 +125,32 @@ def test_another_log_and_an_export_say_so_too(
         assert call("audit", "who", "ws-1", "--from", str(file))[0] == 0
     monkeypatch.setenv("ACI_EVENT_LOG", str(export))
     assert call("verify")[1].splitlines()[1].startswith("events 1 to 48")
+
+
+def test_an_export_of_a_log_that_expired_more_than_once_tells_the_latest(log: Path, call: Call, tmp_path: Path) -> None:
+    for day, events in (("2026-01-03", 48), ("2026-01-04", 72)):
+        call("audit", "expire", "--before", day)
+        export = tmp_path / f"export-{events}.jsonl"
+        assert call("audit", "export", "-o", str(export))[0] == 0
+        assert f"note: events 1 to {events}, up to" in call("audit", "--from", str(export))[2]
+        assert call("verify", "--from", str(export))[1].splitlines()[1].startswith(f"events 1 to {events}, up to")
+
+
+def test_an_export_that_begins_behind_what_expired_says_so(
+    tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state" / "events.jsonl"
+    monkeypatch.setenv("ACI_EVENT_LOG", str(path))
+    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
+    # One workspace, which is over by then: nothing of it is kept.
+    old(path, 2 * len(LIFE), subjects=1, segment=1 << 30)
+    count = len(LIFE)
+    call("audit", "expire", "--before", f"2026-01-01T{count}:00")
+    export = tmp_path / "export.jsonl"
+    assert call("audit", "export", "-o", str(export))[0] == 0
+    assert export.read_bytes().count(b"\n") == count + 1
+    assert f"note: events 1 to {count}, up to" in call("audit", "--from", str(export))[2]
+    assert call("verify", "--from", str(export))[1].splitlines()[1].startswith(f"events 1 to {count}, up to")
 
 
 def test_what_lives_is_told_as_before(log: Path, call: Call) -> None:
