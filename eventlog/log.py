@@ -122,9 +122,10 @@ class EventLog:
 
     def _seal_quietly(self) -> None:
         """A checkpoint that nobody asked for fails without failing the append behind it."""
-        from eventlog.sealing import seal
+        from eventlog.sealing import ensure_continued, seal
 
         try:
+            ensure_continued(self.path)
             seal(self)
         except (LogError, ImportError) as error:
             warn(f"the event log could not be sealed: {error}")

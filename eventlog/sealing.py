@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from eventlog import keys
+from eventlog import keys, layout
 from eventlog.checkpoint import (
     BadSealError,
     Sealed,
@@ -21,7 +21,10 @@ from eventlog.checkpoint import (
     trust_in,
 )
 from eventlog.codec import CheckpointSigned, encode
+from eventlog.disk import Disk
 from eventlog.failures import explained
+from eventlog.pieces import Kept, Piece, open_view
+from eventlog.read import lines_with
 from eventlog.tail import Tail
 from eventlog.tombstone import SegmentsArchived, SegmentsExpired
 from eventlog.tombstone import signed_text as tombstone_text
@@ -68,8 +71,41 @@ def seal(log: EventLog) -> Recorded:
     return recorded
 
 
+def ensure_continued(log: Path) -> None:
+    """Make sure that what was sealed last is still in the log, before anything but ``seal`` vouches for what is there.
+
+    Signing notes anew what was sealed, and with the old note goes what shows that an older copy was put in the log's
+    place. Raises LogError.
+    """
+    try:
+        sealed = last_sealed(log)
+    except BadSealError:
+        # Sealing writes it anew.
+        return
+    if sealed is None or sealed.seq < 1:
+        return
+    with open_view(Disk(), log) as view:
+        piece = next((piece for piece in reversed(view.pieces) if piece.base < sealed.seq), None)
+        if isinstance(piece, Kept) or (piece is not None and _has(piece, sealed)):
+            return
+    raise LogError(
+        f"event {sealed.seq} of the event log {log}, which had been sealed, is not there any more",
+        remedy="`verify` says more; was that on purpose, `audit seal` begins anew.",
+    )
+
+
+def _has(piece: Piece, sealed: Sealed) -> bool:
+    wanted = b'","seq":%d,"schema":' % sealed.seq
+    return any(
+        layout.is_whole(line) and layout.hash_in(line) == sealed.head
+        for _, data in piece.blocks()
+        for _, line in lines_with(wanted, data)
+    )
+
+
 def sign(log: EventLog, event: SegmentsArchived | SegmentsExpired) -> Recorded:
     """Append an event about segments, signed in its place. Raises LogError, ImportError without ``cryptography``."""
+    ensure_continued(log.path)
     key = ensure_key(log.path)
     made: list[Sealed] = []
 

@@ -23,6 +23,7 @@ from statemachine.events import Created, Exited
 from tests.eventlog.conftest import ACTOR
 from tests.eventlog.faults import FaultyDisk, Killed
 from tests.eventlog.lives import Quick, live, quick
+from tests.eventlog.old import expires
 from tests.eventlog.processes import ROOT
 from tests.eventlog.rewriting import rehash
 
@@ -280,6 +281,37 @@ def test_an_append_to_a_log_that_was_cut_back_says_so(
     quick(path).append("ws", Created())
     assert "ends before event 4, which had been sealed; `verify` says more" in caplog.text
     assert "event 4 had been sealed" in verify(path).reason
+
+
+@pytest.mark.parametrize("segment", [1 << 30, 8_000])
+def test_an_older_copy_is_not_sealed_until_somebody_says_so(
+    path: Path,
+    trust: list[Trust],
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    segment: int,
+) -> None:
+    """However far it has grown since: a note made anew would hide that it was put back."""
+    monkeypatch.setattr(checkpoints, "EVERY", 20)
+    monkeypatch.setattr(logs, "LOOK_EVERY", 5)
+    live(quick(path), 10)
+    older = path.read_bytes()
+    live(quick(path), 30, start=10)
+    seal(quick(path))
+    was = last_sealed(path)
+    assert was is not None
+    path.write_bytes(older)
+    live(make(disk=Quick(), segment=segment), 200, start=10)
+    assert f"could not be sealed: event {was.seq} of the event log" in caplog.text
+    assert last_sealed(path) == was
+    assert f"event {was.seq} had been sealed" in verify(path).reason
+    with pytest.raises(LogError, match="`audit seal` begins anew"):
+        expires(quick(path), datetime(2100, 1, 1, tzinfo=UTC))
+    seal(quick(path))
+    live(quick(path), 50, start=210)
+    assert verify(path).ok
+    assert verify_signed(path, trust).unsealed < 30
 
 
 @pytest.mark.parametrize("at", range(1, 8))
