@@ -6,6 +6,7 @@ or that rolls. What was sealed last is also kept beside the key, so that cutting
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,7 @@ EVERY: Final = 1_000
 """Unsealed events after which an append signs, in a log that has a key."""
 
 _BEGIN: Final = "devpod-provider-aci event log"
+_PROMISE: Final = re.compile(rf"{_BEGIN} key ([0-9a-f]{{16}}) sealed ([0-9]{{1,18}}) ([0-9a-f]{{64}})(?: .+)?")
 _CONTEXT: Final = b"devpod-provider-aci event log checkpoint 1\n"
 
 
@@ -122,21 +124,20 @@ def trust_in(text: str) -> Trust:
         raise LogError("that is no public key", remedy="Give the file that `audit key` wrote.") from error
     if not isinstance(public, Ed25519PublicKey):
         raise LogError("that is a key of another kind than Ed25519", remedy="Give the file that `audit key` wrote.")
-    return Trust(public.public_bytes_raw(), _promised(before))
+    return Trust(public.public_bytes_raw(), _promised(before, public))
 
 
-def _promised(before: str) -> Sealed:
+def _promised(before: str, public: Ed25519PublicKey) -> Sealed:
     """What had been sealed, as the text before a key says. Raises LogError for what it would not say."""
+    from eventlog.keys import key_id
+
     # Programs that texts go through add such marks, and empty lines.
     line = before.strip("\ufeff \t\r\n")
     if not line:
         return Sealed()
-    try:
-        _, key, _, seq, head = line.removeprefix(_BEGIN).split()[:5]
-        if line.startswith(_BEGIN):
-            return Sealed(int(seq), head, key)
-    except ValueError:
-        pass
+    found = _PROMISE.fullmatch(line)
+    if found and found[1] == key_id(public):
+        return Sealed(int(found[2]), found[3], found[1])
     # To take the key alone would drop what its owner promised.
     raise LogError("the line before that public key is not what `audit key` wrote", remedy="Ask for the file again.")
 

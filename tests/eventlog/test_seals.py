@@ -377,7 +377,18 @@ def test_what_a_key_promises_survives_what_programs_add(path: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("was", "now"), [("devpod", "Devpod"), ("devpod", "> devpod"), ("sealed 7 ", "sealed "), ("sealed 7", "sealed x")]
+    ("was", "now"),
+    [
+        ("devpod", "Devpod"),
+        ("devpod", "> devpod"),
+        ("sealed 7 ", "sealed "),
+        ("sealed 7", "sealed x"),
+        ("sealed 7", "sealed -7"),
+        ("sealed 7", "sealed 0_7"),
+        ("sealed 7", "Sealed 7"),
+        ("sealed 7 ", "sealed 7 f"),
+        ("key ", "key f"),
+    ],
 )
 def test_a_promise_that_was_changed_is_not_dropped(path: Path, tmp_path: Path, was: str, now: str) -> None:
     live(quick(path), 7)
@@ -388,6 +399,14 @@ def test_a_promise_that_was_changed_is_not_dropped(path: Path, tmp_path: Path, w
         read_trust(file)
     bare = file.read_text().partition("\n")[2]
     assert trust_in(bare).sealed.seq == 0
+
+
+def test_the_promise_of_another_key_is_refused(path: Path, tmp_path: Path) -> None:
+    live(quick(path), 7)
+    seal(quick(path))
+    mine, theirs = public_key(path), public_key(tmp_path / "other.jsonl")
+    with pytest.raises(LogError, match="the line before that public key is not what `audit key` wrote"):
+        trust_in(mine.partition("\n")[0] + "\n" + theirs.partition("\n")[2])
 
 
 def test_appending_to_a_sealed_log_imports_no_cryptography(path: Path, trust: list[Trust]) -> None:
