@@ -99,7 +99,8 @@ def _peak(action: Callable[[Path], object], path: Path) -> float:
 def merging(folder: Path, writers: int) -> Rows:
     company(folder / "many", writers)
     events = writers * EVENTS
-    write(folder / "one" / "h.u.0000000000000000" / "000001.jsonl", log_bytes(events))
+    data = log_bytes(events)
+    write(folder / "one" / blob_name(writer_of(data.partition(b"\n")[0]), 1), data)
     one = best(lambda: count(Merged(Folder(folder / "one")).lines()))
     many = best(lambda: count(Merged(Folder(folder / "many")).lines()))
     first = best(lambda: next(iter(Merged(Folder(folder / "many")).lines())))

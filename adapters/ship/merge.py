@@ -13,7 +13,7 @@ import msgspec
 
 from adapters.ship.line import Chain, ChainError, Later, Line
 from adapters.ship.store import Blob, Readable
-from adapters.ship.writer import parse_name
+from adapters.ship.writer import parse_name, writer_of
 from eventlog import layout
 from eventlog.expired import needle_of, told
 from eventlog.tombstone import SegmentsExpired
@@ -138,6 +138,9 @@ def _lines(writer: Writer, mark: Mark, pieces: Iterator[bytes], later: Later) ->
     try:
         for raw in _split(pieces):
             line = take(raw)
+            if not writer.offset and (right := _name_by(line, name)) != name:
+                writer.chain = Chain()
+                raise ChainError(f"is of another log, {right}: it was moved or copied here")
             writer.offset += len(raw) + 1
             # A clock that steps back must not take a writer's own lines out of their order.
             if line.time > latest:
@@ -146,6 +149,14 @@ def _lines(writer: Writer, mark: Mark, pieces: Iterator[bytes], later: Later) ->
             yield latest, name, line
     except ChainError as error:
         writer.damage = str(error)
+
+
+def _name_by(first: Line, name: str) -> str:
+    """Where its owner ships the log with this first line; what is copied elsewhere would be somebody else's as well.
+
+    Of one whose own first line expired, the last part of the name tells.
+    """
+    return writer_of(first.raw) if first.seq == 1 else f"{name.rpartition('.')[0]}.{first.log}"
 
 
 def _spans(blobs: list[Blob], skip: int, chunk: int) -> Iterator[tuple[str, int, int]]:

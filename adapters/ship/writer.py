@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -26,10 +27,17 @@ class Name(NamedTuple):
     """Where it is shipped to: ``host.user.log``, readable in a listing, unique by its last part."""
 
 
+class _First(msgspec.Struct, gc=False):
+    actor: Origin
+
+
+_first: Final[Callable[[bytes], _First]] = msgspec.json.Decoder(_First).decode
+"""Of a whole line only this: what else is in it may be more than can be decoded."""
+
+
 def writer_of(first: bytes) -> str:
     """The name of the log with this first line."""
-    actor: Any = msgspec.json.decode(first).get("actor", {})
-    return name_of(layout.hash_in(first), Origin(actor.get("user", ""), actor.get("host", ""))).writer
+    return name_of(layout.hash_in(first), _first(first).actor).writer
 
 
 def name_of(first: str, origin: Origin) -> Name:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from adapters.cli.main import run
+from adapters.ship.writer import blob_name, writer_of
 from statemachine.errors import UnavailableError
 from tests.adapters.ship.logs import chained, log_bytes, write
 
@@ -158,7 +159,8 @@ def test_a_folder_of_copies_is_read_as_a_container_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], log: Path
 ) -> None:
     for user in ("ada", "bob"):
-        write(tmp_path / "copies" / f"h.{user}.{'0' * 16}" / "000001.jsonl", log_bytes(5, user=user))
+        data = log_bytes(5, user=user)
+        write(tmp_path / "copies" / blob_name(writer_of(data.partition(b"\n")[0]), 1), data)
     assert run(["audit", "writers", "--from", str(tmp_path / "copies"), "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(row["events"], row["chain"]) for row in rows] == [(5, "whole")] * 2

@@ -14,6 +14,7 @@ from adapters.ship.local import LocalLog
 from adapters.ship.merge import Merged
 from adapters.ship.send import ship
 from adapters.ship.store import Folder
+from adapters.ship.writer import blob_name, writer_of
 from statemachine.errors import LogDamagedError, LogError
 from tests.adapters.ship.logs import BEGIN, chained, log_bytes, write
 from tests.adapters.ship.stores import MemoryStore
@@ -143,7 +144,7 @@ def test_no_event_is_lost_or_doubled(times: list[list[int]], chunk: int) -> None
     store = MemoryStore()
     for at, moments in enumerate(times):
         data = chained([{"at": datetime.fromtimestamp(m, UTC), "subject": f"w{at}"} for m in moments])
-        store.blobs[f"h.u.{at:016x}/000001.jsonl"] = [data]
+        store.blobs[blob_name(writer_of(data.partition(b"\n")[0]), 1)] = [data]
     merged = Merged(store)
     merged._chunk = chunk
     seen = [line.raw for line in merged.lines()]

@@ -155,7 +155,7 @@ def test_one_that_listens_and_says_nothing_is_named(short_folder, monkeypatch):
 
 
 def test_one_that_takes_no_connection_any_more_is_named_too(short_folder, monkeypatch):
-    monkeypatch.setattr(local, "GREETING_SECONDS", 0.3)
+    monkeypatch.setattr(holderprotocol, "GREETING_SECONDS", 0.3)
     path = short_folder / "stopped.sock"
     with socket.socket(socket.AF_UNIX) as stopped, contextlib.ExitStack() as earlier:
         stopped.bind(str(path))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.cli.main import run
+from adapters.ship.writer import blob_name, writer_of
 from statemachine.errors import LogDamagedError, LogError
 from tests.adapters.cli.audit.people import copies
 from tests.adapters.cli.calling import Call, objects
@@ -43,8 +45,9 @@ HOSTILE = {
 def test_a_line_with_a_good_hash_that_is_no_record_is_its_writers_damage(
     folder: Path, call: Call, verb: tuple[str, ...], change: dict[str, Any]
 ) -> None:
-    name = "mallory.eve.0123456789abcdef"
-    write(folder / name / "000001.jsonl", chained([change]))
+    data = chained([change])
+    name = "mallory.eve.0123456789abcdef" if change.get("actor", {}) is None else writer_of(data.partition(b"\n")[0])
+    write(folder / blob_name(name, 1), data)
     status, out, err = call(*verb)
     assert (status, len(err.splitlines())) == (86, 1)
     assert f"event 1 of {name}" in err
@@ -76,8 +79,9 @@ def test_one_with_a_newer_version_does_not_keep_the_others_from_being_read(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     _, alone, _ = call("audit", "cost", "--json")
-    name = "new.eve.0123456789abcdef"
-    write(folder / name / "000001.jsonl", chained([one | {"actor": NEW} for one in NEWER]))
+    data = chained([one | {"actor": NEW} for one in NEWER])
+    name = writer_of(data.partition(b"\n")[0])
+    write(folder / blob_name(name, 1), data)
     status, _, err = call(*verb)
     assert (status, len(err.splitlines())) == (LogDamagedError.exit_status, 1)
     assert f"{name}: event 2 of the log says Created" in err
@@ -87,6 +91,17 @@ def test_one_with_a_newer_version_does_not_keep_the_others_from_being_read(
     (api,) = (line for line in objects(out) if line["workspace"] == "api")
     assert (api["seconds"], api.get("running")) == (3.0, None)
     assert [line for line in objects(out) if line != api] == objects(alone)
+
+
+@pytest.mark.parametrize("other", ["host.mallory.{}", "laptop.ada.0123456789abcdef", "laptop.eve.{}"])
+def test_a_log_that_was_copied_under_another_name_is_nobody_elses(folder: Path, call: Call, other: str) -> None:
+    _, alone, _ = call("audit", "cost", "--json")
+    (mine,) = folder.glob("laptop.ada.*")
+    name = other.format(mine.name.rpartition(".")[2])
+    shutil.copytree(mine, folder / name)
+    status, out, err = call("audit", "cost", "--json")
+    assert (status, out) == (LogDamagedError.exit_status, alone)
+    assert f"event 1 of {name} is of another log, {mine.name}: it was moved or copied here" in err
 
 
 def test_the_last_day_of_all_costs_something(tmp_path: Path) -> None:
