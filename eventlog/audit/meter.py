@@ -162,7 +162,7 @@ class _Meter:
                     actor=found.actor,
                     since=self._since,
                     until=moment,
-                    facts=found.facts,
+                    facts=_counted(found.facts),
                     certain=found.certain,
                     running=running,
                 )
@@ -222,6 +222,13 @@ def metered(steps: Iterable[Step], now: datetime) -> list[Stretch]:
         meters.step(step)
     meters.finish(now)
     return found
+
+
+def _counted(facts: e.GroupFacts) -> e.GroupFacts:
+    """A group as it is summed: one that is smaller than nothing, as a log may say, takes nothing off the others."""
+    if facts.cpu >= 0 and facts.memory_gb >= 0:
+        return facts
+    return msgspec.structs.replace(facts, cpu=max(0.0, facts.cpu), memory_gb=max(0.0, facts.memory_gb))
 
 
 def _refused(failure: e.Failure) -> bool:

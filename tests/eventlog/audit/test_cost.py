@@ -175,6 +175,14 @@ def test_a_day_ends_at_midnight_utc(story: Story) -> None:
     ]
 
 
+def test_a_size_below_nothing_takes_nothing_off_the_others(story: Story) -> None:
+    story.creates("shop", 40, cpu=1.0, memory_gb=1.0).deletes("shop")
+    alone = bill(stretches(story), PRICES).total
+    story.creates("evil", 40, cpu=-1000.0, memory_gb=-1000.0).deletes("evil")
+    total = bill(stretches(story), PRICES).total
+    assert (total.amount, total.vcpu_seconds) == (alone.amount, alone.vcpu_seconds)
+
+
 def test_only_the_time_asked_for_counts(story: Story) -> None:
     story.creates("shop", 0).wait(hours=10)
     begun = story.now - timedelta(hours=10)
