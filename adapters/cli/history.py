@@ -37,7 +37,7 @@ def history(*, workspace: str | None, limit: int, as_json: bool) -> None:
             click.echo(line)
     elif found:
         click.echo(table(found, width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
-    else:
+    elif not reader.damage:
         say("nothing recorded" + (f" of workspace {workspace}" if workspace else ""))
     if reader.damage:
         raise reader.damage[0]

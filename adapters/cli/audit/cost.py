@@ -48,7 +48,8 @@ def cost(*, source: Source, by: str, price_files: tuple[Path, ...], region: str,
     if not found.lines:
         from adapters.cli.audit.listing import nothing
 
-        say(nothing(source, query))
+        if not source.damage:
+            say(nothing(source, query))
         return
     if as_json:
         import msgspec

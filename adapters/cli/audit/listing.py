@@ -39,7 +39,7 @@ def show(source: Source, *, limit: int, as_json: bool, follow: bool, **filters: 
     found, older = newest(follower, fresh(), query, limit)
     if found:
         _print(found, as_json=as_json)
-    elif not follow:
+    elif not follow and not reader.damage:
         say(nothing(source, query))
     if older and not as_json:
         say(f"{older} older ones are left out; --limit shows more")

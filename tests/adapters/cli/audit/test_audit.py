@@ -419,3 +419,16 @@ def test_a_damaged_log_still_answers_and_names_its_first_bad_line(
         assert out, verb
         (line,) = [line for line in err.splitlines() if line.startswith("error")]
         assert "line 4: " in line, verb
+
+
+@pytest.mark.parametrize(
+    "verb", [("history",), ("audit",), ("audit", "--json"), ("audit", "cost"), ("audit", "who", "shop")]
+)
+def test_a_log_of_which_nothing_can_be_read_is_not_called_empty(
+    call: Call, story: Story, verb: tuple[str, ...]
+) -> None:
+    data = story.path.read_bytes()
+    story.path.write_bytes(data[:100] + b"x" * 2_000_000 + b"\n")
+    status, out, err = call(*verb)
+    assert (status, out, len(err.splitlines())) == (LogDamagedError.exit_status, "", 1)
+    assert "line 1: " in err
