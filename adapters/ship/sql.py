@@ -12,6 +12,7 @@ import msgspec
 
 from adapters.ship.extras import need
 from adapters.ship.line import Line
+from eventlog.codec import UNREADABLE
 from statemachine.errors import LogDamagedError, LogError, one_line
 
 WRITER: Final = "~writer"
@@ -65,15 +66,22 @@ class Answer:
         self._json = [at for at, column in enumerate(cursor.description or ()) if str(column[1]) == "JSON"]
 
     def rows(self) -> Iterator[tuple[object, ...]]:
-        """The rows, JSON as objects. Raises QueryError for what fails on the way."""
+        """The rows, JSON as objects; what no object can be, as text. Raises QueryError for what fails on the way."""
         while batch := _explained(lambda: self._cursor.fetchmany(1000)):
             yield from map(self._parsed, batch) if self._json else batch
 
     def _parsed(self, row: tuple[object, ...]) -> tuple[object, ...]:
         return tuple(
-            msgspec.json.decode(value) if at in self._json and isinstance(value, str) else value
-            for at, value in enumerate(row)
+            _object(value) if at in self._json and isinstance(value, str) else value for at, value in enumerate(row)
         )
+
+
+def _object(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except UNREADABLE:
+        # A newer version, or somebody who made it up, may write numbers that have no room here.
+        return text
 
 
 def query(lines: Iterable[tuple[str, Line]], sql: str) -> Answer:

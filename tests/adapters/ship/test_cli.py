@@ -170,6 +170,7 @@ def test_a_folder_of_copies_is_read_as_a_container_is(
 
 ODD = {
     "a surrogate": {"data": {"x": 1}, "subject": "w"},
+    "a number out of range": {"data": {"x": "qqqq"}},
     "bytes that are no text": {"data": {"x": "qqqq"}},
     "no type": {"type": None},
     "a time that is none": {"time": "yesterday"},
@@ -185,6 +186,8 @@ ODD = {
         ["export", "--format", "otlp-json"],
         ["export", "--redact"],
         ["sql", "SELECT count(*) FROM events"],
+        ["sql", "SELECT data FROM events"],
+        ["sql", "--json", "SELECT data FROM events"],
         ["ship", "--otlp", "http://127.0.0.1:9"],
     ],
     ids=lambda arguments: "-".join(arguments[:3]),
@@ -195,6 +198,8 @@ def test_a_log_somebody_made_up_is_no_defect_of_ours(
     data = chained([ODD[odd]])
     if odd == "a surrogate":
         data = resealed(data.replace(b'{"x":1}', b'{"x":"\\ud800"}'))
+    if odd == "a number out of range":
+        data = resealed(data.replace(b'"qqqq"', b"1e999"))
     if odd == "bytes that are no text":
         data = resealed(data.replace(b"qqqq", b"\xff\xfe\xfd\xfc"))
     write(log, data)
