@@ -51,7 +51,8 @@ def export(*, source: Source, form: str, redact: bool, key_file: Path | None, ou
     redactor = _redactor(found, key_file) if redact else None
     damage: list[LogDamagedError] = []
     with written(output, *filter(None, [source.path])) as file:
-        for data in writing.FORMATS[form](shipped.whole(found.lines(), damage), redactor, time.time_ns()):
+        lines = (shipped.whole if form == "jsonl" and not redact else shipped.readable)(found.lines(), damage)
+        for data in writing.FORMATS[form](lines, redactor, time.time_ns()):
             file.write(data)
     # What is whole is written first: one damaged writer must not keep the others from being read.
     for error in damage:
@@ -120,4 +121,4 @@ def _redactor(found: Snapshot, key_file: Path | None) -> Redactor:
     from adapters.ship.redact import Redactor, names_in
 
     key = redaction_key(key_file or key_path(log_path(os.environ)), make=key_file is None)
-    return Redactor(key, names_in(shipped.whole(found.lines(), [])))
+    return Redactor(key, names_in(shipped.readable(found.lines(), [])))

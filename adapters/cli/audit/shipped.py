@@ -90,6 +90,21 @@ def whole(found: Iterator[T], damage: list[LogDamagedError]) -> Iterator[T]:
         damage.append(error)
 
 
+def readable(found: Iterator[Line], damage: list[LogDamagedError]) -> Iterator[Line]:
+    """The lines whose records can be told in other words; a log ends before one that cannot, as where it is damaged."""
+    ended: set[str] = set()
+    for line in whole(found, damage):
+        if line.log in ended:
+            continue
+        try:
+            line.record()
+        except LogDamagedError as error:
+            damage.append(error)
+            ended.add(line.log)
+        else:
+            yield line
+
+
 def container(url: str, option: str, patience: float) -> Container:
     """A container of Azure Blob Storage. Raises OptionError, UnsupportedError without the SDK."""
     from adapters.azure.transport import TracedTransport, silence_libraries

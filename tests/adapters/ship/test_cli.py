@@ -207,6 +207,30 @@ def test_a_log_somebody_made_up_is_no_defect_of_ours(
     assert len(capsys.readouterr().err.splitlines()) <= 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("--format", "cloudevents"), ("--format", "otlp-json"), ("--redact",), ("--redact", "-o", "out")],
+    ids=" ".join,
+)
+def test_one_writers_odd_line_does_not_keep_the_others_from_being_exported(
+    tmp_path: Path,
+    log: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    odd = resealed(chained([{"data": {"x": "qqqq"}, "subject": "odd"}]).replace(b'"qqqq"', b"1e999"))
+    for data in (odd, log_bytes(5, user="bob")):
+        write(tmp_path / "copies" / blob_name(writer_of(data.partition(b"\n")[0]), 1), data)
+    assert run(["audit", "export", *words, "--from", str(tmp_path / "copies")]) == 86
+    out, err = capsys.readouterr()
+    text = Path("out").read_text() if "out" in words else out
+    assert text.count("StopRequested") == 5
+    assert "odd" not in text
+    assert (len(err.splitlines()), "Number out of range" in err) == (1, True)
+
+
 def resealed(line: bytes) -> bytes:
     """A line with the hash of its present bytes."""
     body = line[: line.rindex(b',"hash":"')] + b"}"
