@@ -99,8 +99,10 @@ def _from_snapshot(
             workspace = None if subject is None else snapshot.get(subject)
             return None if workspace is None else _tail(view, workspace, snapshot.place)
         ahead = StatesFold(snapshot.place, dict(snapshot.items()))
-    except SnapshotError as error:
-        warn(f"{file} {error}; the whole event log is read to make it anew")
+    except (SnapshotError, OSError) as error:
+        # Reading the log itself raises a LogError.
+        why = f"cannot be read ({error.strerror})" if isinstance(error, OSError) else str(error)
+        warn(f"{file} {why}; the whole event log is read to make it anew")
         return _made_anew(disk, path, view, subject, force=True)
     return _saved(disk, path, view, ahead, subject)
 

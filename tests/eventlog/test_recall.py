@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -105,6 +106,47 @@ def test_every_changed_byte_of_a_snapshot_is_refused(filled: Path, caplog: pytes
         file.write_bytes(whole[:size])
         for subject, workspace in expected.items():
             assert quick(filled).recall(subject) == workspace, size
+
+
+def _folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def _pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+@pytest.mark.parametrize("instead", [_folder, _pipe])
+def test_something_else_in_the_place_of_a_snapshot_is_refused(
+    filled: Path, caplog: pytest.LogCaptureFixture, instead: Callable[[Path], None]
+) -> None:
+    quick(filled).recall("ws-1")
+    caplog.clear()
+    instead(path_of(filled))
+    assert quick(filled).recall("ws-1") == fold("ws-1", quick(filled).history("ws-1"))
+    assert "cannot be read" in caplog.text
+
+
+def test_a_snapshot_on_a_bad_sector_is_refused(filled: Path, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    quick(filled).recall("ws-1")
+    caplog.clear()
+    bad = path_of(filled).stat().st_ino
+
+    class Worn(Quick):
+        def read_at(self, fd: int, size: int, offset: int) -> bytes:
+            if os.fstat(fd).st_ino == bad:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return super().read_at(fd, size, offset)
+
+    log = make(disk=Worn())
+    assert log.recall("ws-1") == fold("ws-1", quick(filled).history("ws-1"))
+    assert "cannot be read (Input/output error)" in caplog.text
+    # It was made anew, in another place of the disk.
+    caplog.clear()
+    assert quick(filled).recall("ws-2") == fold("ws-2", quick(filled).history("ws-2"))
+    assert caplog.text == ""
 
 
 def test_a_snapshot_of_another_log_or_of_a_longer_one_is_refused(
