@@ -159,6 +159,10 @@ class Session:
             if self._over:
                 result.channel.shut(0)
                 return
+            if self._patience < self._tuning.resume:
+                # The endpoint's first trouble is past. What the line can take is still to be found out, which has
+                # a time of its own.
+                self._patience, self._attempt, self._broken_at = self._tuning.resume, 0, time.monotonic()
             self._channel = result.channel
             self._guard(lambda: self.link.begin(result.channel, result.rest))
         elif not self._over:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.tunnel import CommandSpec, Tuning, run_command
+from adapters.tunnel import CommandSpec, Tuning, run_command, session
 from statemachine.errors import TunnelLostError, TunnelUnreachableError
 from tests.waiting import PATIENCE, until
 
@@ -117,6 +117,29 @@ def test_commands_that_run_outlive_a_dial_that_is_closed_before_the_helper_speak
     with breaking(server, began):
         assert run(f"touch {began}; until [ -e {closed} ]; do sleep 0.05; done; exit 4").status == 4
     assert server.sessions == 3
+
+
+def test_an_endpoint_with_first_trouble_leaves_the_time_to_find_out_what_its_line_takes(run, monkeypatch):
+    """A container that has just started refuses for some seconds; after that its line breaks at each long message."""
+    monkeypatch.setattr(session, "TROUBLE_SECONDS", 2.0)
+    server, refusing = run.server, threading.Event()
+    refusing.set()
+    timer = threading.Timer(1.0, refusing.clear)
+
+    def opener():
+        server.behaviour.close_with = 1011 if refusing.is_set() else None
+        return server.opener()
+
+    def break_at_a_long_message(piece):
+        if len(piece) <= 512:
+            return piece
+        server.drop_all()
+        return b""
+
+    server.behaviour.input = break_at_a_long_message
+    timer.start()
+    outcome = run("cat; exit 3", data := os.urandom(20_000), opener=opener, backoff_first=0.2)
+    assert (outcome.status, outcome.out) == (3, data)
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1009, 1011, 4000])
