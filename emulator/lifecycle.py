@@ -77,7 +77,8 @@ class Lifecycle:
         """The effect of a stop, without its time."""
         for container in group.containers + group.init_containers:
             await container.stop(STOPPED)
-            container.hidden_view = self._settings.control.stop_readback == "vanished"
+            container.hidden_view = self._settings.control.stop_readback != "terminated"
+        group.hidden_view = self._settings.control.stop_readback == "bare"
         group.stopped = True
         group.ip = ""
         group.provisioning = "Succeeded"

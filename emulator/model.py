@@ -87,6 +87,7 @@ class Group:
     tags: dict[str, str]
     provisioning: str = "Pending"
     stopped: bool = False
+    hidden_view: bool = False
     containers: list[Container] = field(default_factory=list)
     init_containers: list[Container] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)

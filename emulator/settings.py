@@ -55,7 +55,7 @@ class Control(_Section):
 
     start_unregistered: bool = False
     delete_async: bool = False
-    stop_readback: Literal["terminated", "vanished"] = "terminated"
+    stop_readback: Literal["terminated", "vanished", "bare"] = "terminated"
     operation_padding: int = 1800
     token_lifetime: int = 3599
     invalid_update_code: str = "InvalidContainerGroupUpdate"

@@ -74,11 +74,17 @@ def start(session: Session, ref: GroupRef) -> Receipt:
     posted = session.careful(
         doing,
         lambda: _post_start(session, ref),
-        lambda: look(session, ref).presence not in (Presence.STOPPED, Presence.FAILED),
+        lambda: _starts(look(session, ref)),
         extra=(CONFLICT,),
     )
     judge = until_running(session, ref, doing, before=current.seen)
     return _receipt(posted, wait(session, ref, doing, judge, accepted=posted))
+
+
+def _starts(current: Look) -> bool:
+    """Whether a start that nobody answered has reached Azure: a group that says nothing does not tell."""
+    silent = current.seen is not None and current.seen.says_nothing and current.presence is Presence.RUNNING
+    return not silent and current.presence not in (Presence.STOPPED, Presence.FAILED)
 
 
 def stop(session: Session, ref: GroupRef) -> Receipt:

@@ -36,6 +36,8 @@ from statemachine.secret import Secret, scrub
 NAMED_MOST: Final = 60.0
 """Seconds between two looks, whatever longer time Azure names: somebody waits."""
 GROWTH: Final = 1.3
+SILENCE: Final = 5.0
+"""Seconds after which a group's look is believed that tells nothing of what runs in it."""
 OPERATION_EVERY: Final = 3
 """Looks at the group between two at the operation."""
 
@@ -153,7 +155,8 @@ def until_running(
         mark = seen.tag(REQUEST_TAG)
         if request and waited < settle and mark != request and (mark or not new):
             return False
-        if seen.presence is Presence.RUNNING:
+        silent = before is not None and before.says_nothing and seen.says_nothing
+        if seen.presence is Presence.RUNNING and not (silent and waited < min(settle, SILENCE)):
             return True
         news = tuple(event for event in seen.events if event not in known)
         if before and seen.run() == before.run() and not news and waited < settle:
@@ -179,10 +182,10 @@ def until_stopped(session: Session) -> Judge:
         if current.presence in (Presence.STOPPED, Presence.ABSENT):
             return True
         if current.seen is not None and current.seen.says_nothing and current.presence is Presence.RUNNING:
-            return waited >= min(settle, 5)
+            return waited >= min(settle, SILENCE)
         if current.seen is None or current.presence is not Presence.FAILED:
             return False
-        return current.seen.container.lower() != "running" and waited >= min(settle, 5)
+        return current.seen.container.lower() != "running" and waited >= min(settle, SILENCE)
 
     return judge
 

@@ -65,7 +65,7 @@ def _properties_view(group: Group, *, instance: bool) -> dict[str, Any]:
         analytics.pop("workspaceKey", None)
         shown["diagnostics"] = {"logAnalytics": analytics}
     shown |= {name: properties[name] for name in _SHOWN_AS_GIVEN if properties.get(name) is not None}
-    if instance:
+    if instance and not (group.stopped and group.hidden_view):
         shown["instanceView"] = {
             "events": [event.render() for event in group.events],
             "state": group.state,

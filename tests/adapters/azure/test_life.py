@@ -154,6 +154,23 @@ def test_both_ways_a_stopped_group_reads(line, ref: GroupRef, order: Order, read
         one.control.change("control", stop_readback="terminated")
 
 
+def test_a_start_that_never_arrived_is_sent_again_where_a_stopped_group_says_nothing(line, ref, order: Order) -> None:
+    one = line(settle=0.5)
+    one.control.change("control", stop_readback="bare")
+    try:
+        one.groups.create(order(ref))
+        one.groups.stop(ref)
+        assert one.groups.look(ref).silent
+        mark = one.control.mark()
+        one.control.set_fault("ContainerGroups_Start", stage="request", status=502, code="BadGateway", message="oops")
+        one.groups.start(ref)
+    finally:
+        one.control.change("control", stop_readback="terminated")
+    assert one.calls("ContainerGroups_Start", mark) == 2
+    seen = one.groups.look(ref)
+    assert (seen.presence, seen.silent) == (Presence.RUNNING, False)
+
+
 def test_an_ended_container_is_stopped_and_starts_again(line, ref: GroupRef, order: Order) -> None:
     one = line()
     one.groups.create(order(ref))

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from adapters.azure.observed import observe
+from adapters.azure.wait import Look, until_running
 from statemachine.errors import AzureError
 from statemachine.events import GroupRef
 from statemachine.ports import Presence
@@ -78,6 +79,14 @@ def test_a_group_is_looked_for_in_the_subscription_it_is_in(line, ref: GroupRef)
     elsewhere = "11111111-2222-4333-8444-555555555555"
     with pytest.raises(AzureError, match=f"The subscription '{elsewhere}' could not be found"):
         line().groups.look(msgspec.structs.replace(ref, subscription=elsewhere))
+
+
+def test_a_group_that_said_nothing_before_its_start_is_not_believed_at_once(line, ref: GroupRef) -> None:
+    before = observe({"properties": {"provisioningState": "Succeeded"}}, ref.container)
+    with line(settle=45).groups._open() as session:
+        judge = until_running(session, ref, "start it", before=before)
+    assert not judge(Look(before, None), 1)
+    assert judge(Look(before, None), 6), "some groups never say more"
 
 
 def test_half_a_character_in_azures_words_is_no_end() -> None:
