@@ -34,6 +34,9 @@ SETTLING: Final = timedelta(seconds=30)
 LOOK_AGAIN: Final = (1.0, 2.0, 4.0)
 """Seconds before each further look, where what Azure shows may be out of date."""
 
+JUST_DONE: Final = frozenset({State.RUNNING, State.STOPPED})
+"""States that an operation ends in when Azure has shown its goal: a later look may have been answered earlier."""
+
 POLL_SECONDS: Final = 1.0
 CONFLICT_TRIES: Final = 50
 
@@ -112,7 +115,8 @@ def refresh(subject: str, world: World) -> tuple[Workspace, Sighting]:
     """The workspace as the log and a look at Azure tell it; a difference is appended, nothing else.
 
     Azure's reads lag behind its writes, now and then for a moment only: that a group is gone which the log knows, or
-    is there again that was just deleted, is believed when some looks in a row say so.
+    is there again that was just deleted, is believed when some looks in a row say so; and so is that one runs which was
+    just stopped, or does not run which was just started.
 
     Raises AzureError when Azure cannot be asked, LogError when the log cannot be used.
     """
@@ -136,9 +140,12 @@ def _look(workspace: Workspace, world: World) -> Sighting:
 
 def _may_be_old(workspace: Workspace, sighting: Sighting, world: World) -> bool:
     """Whether a look may be out of date: Azure's reads lag behind its writes."""
+    differs = bool(observe(workspace, sighting, tenure(workspace, world)))
     if sighting.presence is Presence.ABSENT:
-        return bool(observe(workspace, sighting, tenure(workspace, world)))
-    return workspace.state is State.ABSENT and workspace.since is not None and _is_recent(workspace.since, world)
+        return differs
+    if workspace.since is None or not _is_recent(workspace.since, world):
+        return False
+    return workspace.state is State.ABSENT or (workspace.state in JUST_DONE and differs)
 
 
 def _is_recent(moment: datetime, world: World) -> bool:

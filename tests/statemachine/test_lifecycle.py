@@ -241,6 +241,30 @@ def test_a_look_that_misses_the_group_for_a_moment_is_not_believed(times: int) -
     assert cloud.journal.names()[2:] == ["DeleteRequested", "Deleted"]
 
 
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_look_that_shows_how_it_was_before_an_operation_is_not_believed(times: int) -> None:
+    cloud = Cloud()
+    run(cloud, Command.CREATE)
+    cloud.stale = [Presence.PENDING] * times
+    assert refresh("demo", cloud.scene)[0].state is State.RUNNING
+    run(cloud, Command.STOP)
+    cloud.stale = [Presence.RUNNING] * times
+    assert refresh("demo", cloud.scene)[0].state is State.STOPPED
+    run(cloud, Command.START)
+    cloud.stale = [Presence.STOPPED] * times
+    assert refresh("demo", cloud.scene)[0].state is State.RUNNING
+    assert cloud.journal.names()[2:] == ["StopRequested", "Stopped", "StartRequested", "Started"]
+
+
+def test_what_changes_long_after_an_operation_is_believed_at_once() -> None:
+    cloud = Cloud()
+    run(cloud, Command.CREATE)
+    cloud.clock.time += SETTLING
+    cloud.presence, before = Presence.STOPPED, cloud.looks
+    assert refresh("demo", cloud.scene)[0].state is State.STOPPED
+    assert cloud.looks == before + 1
+
+
 @pytest.mark.parametrize("old", [Presence.RUNNING, Presence.PENDING, Presence.STOPPED])
 def test_a_group_just_deleted_that_shows_once_more_is_not_adopted(old: Presence) -> None:
     cloud = Cloud()
