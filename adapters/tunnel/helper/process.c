@@ -23,6 +23,9 @@ enum {
 
 extern char **environ;
 
+/* What the child reports when it has a group of its own. */
+static const char BEGUN[] = "b";
+
 /* What the child reports when it cannot become the command: one byte of these, then errno. */
 enum stage { STAGE_TERMINAL = 't', STAGE_USER = 'u', STAGE_FOLDER = 'd', STAGE_SCRIPT = 's', STAGE_EXEC = 'x' };
 
@@ -95,6 +98,7 @@ static void run_child(const struct order *order, const struct surroundings *arou
     for (int number = 1; number < 65; number++) signal(number, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
+    write_all(report, BEGUN, 1);
     if (order->terminal && ioctl(ends[0], TIOCSCTTY, 0) != 0) fail(report, STAGE_TERMINAL);
     int script = -1;
     if (order->command_length > ARGUMENT_MOST && (script = make_script(order)) < 0) fail(report, STAGE_SCRIPT);
@@ -175,6 +179,13 @@ static bool check(const struct order *order, const struct account *account, bool
     return true;
 }
 
+/* Who signals a group that is not there yet ends nobody: the order to end a command may follow on the heels of its
+   beginning. A child that dies before it says so closes the pipe. */
+static void await_group(int report) {
+    char said;
+    while (read(report, &said, 1) < 0 && errno == EINTR) continue;
+}
+
 bool process_start(const struct order *order, const struct surroundings *around, struct child *child,
                    struct refusal *refusal) {
     struct account account;
@@ -196,6 +207,7 @@ bool process_start(const struct order *order, const struct surroundings *around,
         close_fd(&report[0]);
         return false;
     }
+    await_group(report[0]);
     child->in = ours[0];
     child->out = ours[1];
     child->err = ours[2];
