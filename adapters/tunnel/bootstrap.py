@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from adapters.tunnel import memorytext, shelltext
-from adapters.tunnel.explain import closed_early, no_answer, no_place, quoted
+from adapters.tunnel.explain import closed_early, no_answer, no_place, quoted, without_echo
 from adapters.tunnel.helperfile import Helper
 from adapters.tunnel.spec import ExecOpener, OnEvent, Tuning
 from adapters.tunnel.websocket import Channel, ChannelClosedError
@@ -147,12 +147,9 @@ class _Conversation:
 
     def _printed(self) -> str:
         """What the other end said, without the echo of what we typed."""
-        heard = bytes(self._heard)
-        for line in self._typed:
-            # Message by message: the shell's own words may stand between two of them.
-            for at in range(0, len(line), LINE_MESSAGE):
-                heard = heard.replace(line[at : at + LINE_MESSAGE].strip(), b"", 1)
-        return quoted(heard)
+        lines = self._typed
+        messages = (line[at : at + LINE_MESSAGE] for line in lines for at in range(0, len(line), LINE_MESSAGE))
+        return quoted(without_echo(bytes(self._heard), messages))
 
     def _give_up(self, what: str) -> NoReturn:
         raise no_answer(what, self._printed())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from adapters.tunnel.websocket import ChannelClosedError, NothingRanError
@@ -66,6 +66,29 @@ def quoted(heard: bytes) -> str:
     text = re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]", " ", text)  # colours and the like: only their letters would show
     shown = "".join(char if char.isprintable() else " " for char in text)
     return " ".join(shown.split())[-QUOTED_MOST:]
+
+
+_BETWEEN: Final = rb"(?:[\r\n ]|\x1b\[[0-9;?]*[ -/]*[@-~])*"
+"""What a line editor puts between two characters where a line is full."""
+
+
+def without_echo(heard: bytes, messages: Iterable[bytes]) -> bytes:
+    """What a terminal printed besides the echo of the messages typed, the last of which may have come in part only."""
+    partial: bytes | None = None
+    for message in messages:
+        # Message by message: the shell's own words may stand between two of them.
+        heard, found = re.subn(_echo_of(message), b"", heard, count=1)
+        if not found and partial is None:
+            partial = message.strip()
+    for length in range(len(partial or b""), 0, -1):
+        cut = re.search(rb"(?<![A-Za-z0-9])" + _echo_of((partial or b"")[:length]) + _BETWEEN + rb"\Z", heard)
+        if cut:
+            return heard[: cut.start()]
+    return heard
+
+
+def _echo_of(text: bytes) -> bytes:
+    return _BETWEEN.join(re.escape(bytes([char])) for char in text if char not in b" \r\n")
 
 
 def closed_early(closed: ChannelClosedError, text: str, *, started: bool) -> TunnelError:

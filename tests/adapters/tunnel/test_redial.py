@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.tunnel import CommandSpec, Tuning, run_command, session
+from adapters.tunnel import CommandSpec, Tuning, explain, run_command, session
 from statemachine.errors import TunnelLostError, TunnelUnreachableError
 from tests.waiting import PATIENCE, until
 
@@ -117,6 +117,42 @@ def test_commands_that_run_outlive_a_dial_that_is_closed_before_the_helper_speak
     with breaking(server, began):
         assert run(f"touch {began}; until [ -e {closed} ]; do sleep 0.05; done; exit 4").status == 4
     assert server.sessions == 3
+
+
+@pytest.mark.parametrize("first", [b"", b"$ ", b"root@host:/# "])
+@pytest.mark.parametrize("upto", [b"set", b"stty -e", b"e=$(("])
+def test_a_line_that_breaks_in_the_middle_of_the_echo_does_not_say_that_there_is_no_shell(run, first, upto):
+    server, heard = run.server, bytearray()
+
+    def cut(piece):
+        if server.sessions > 1:
+            return piece
+        before = len(heard)
+        heard.extend(piece)
+        at = heard.find(upto)
+        if at < 0:
+            return piece
+        server.drop_all()
+        return bytes(heard[before : at + len(upto)])
+
+    server.behaviour.say_first, server.behaviour.output = first, cut
+    assert run("exit 4").status == 4
+    assert server.sessions == 2
+
+
+@pytest.mark.parametrize(
+    ("heard", "said"),
+    [
+        (b"", ""),
+        (b"one two three four", ""),
+        (b"one t \r\x1b[Kwo thr", ""),
+        (b"$ one two$ th", "$ $"),
+        (b"sh: found", "sh: found"),
+        (b"one two not there", "not there"),
+    ],
+)
+def test_the_echo_is_told_from_what_a_shell_says(heard, said):
+    assert explain.quoted(explain.without_echo(heard, [b"one two", b" three", b" four\n", b"done\n"])) == said
 
 
 def test_an_endpoint_with_first_trouble_leaves_the_time_to_find_out_what_its_line_takes(run, monkeypatch):
