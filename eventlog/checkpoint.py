@@ -18,6 +18,7 @@ from eventlog.codec import UNREADABLE, CheckpointSigned
 from eventlog.disk import Disk
 from eventlog.failures import explained, warn
 from eventlog.paths import blobs_path
+from eventlog.read import open_plain
 from eventlog.replay import Entry
 from eventlog.seals import Seals
 from eventlog.tombstone import SegmentsArchived, SegmentsExpired
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 EVERY: Final = 1_000
 """Unsealed events after which an append signs, in a log that has a key."""
 
+_MOST: Final = 4096
+"""Bytes of the note of what was sealed last; it has never been half as long."""
 _BEGIN: Final = "devpod-provider-aci event log"
 _PROMISE: Final = re.compile(rf"{_BEGIN} key ([0-9a-f]{{16}}) sealed ([0-9]{{1,18}}) ([0-9a-f]{{64}})(?: .+)?")
 _CONTEXT: Final = b"devpod-provider-aci event log checkpoint 1\n"
@@ -82,13 +85,15 @@ def last_path(log: Path) -> Path:
 def last_sealed(log: Path) -> Sealed | None:
     """What was sealed last; None for a log that never was. Raises LogError."""
     path = last_path(log)
-    with explained(path, "read"):
-        try:
-            kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
-        except FileNotFoundError:
+    # Not waiting for ever, as for a pipe, in every append.
+    with open_plain(Disk(), path) as fd, explained(path, "read"):
+        if fd is None:
             return None
-        except UNREADABLE as error:
-            raise BadSealError(path) from error
+        data = Disk().read_at(fd, _MOST, 0)
+    try:
+        kept = msgspec.json.decode(data, type=_Kept)
+    except UNREADABLE as error:
+        raise BadSealError(path) from error
     # One of an earlier version has no sum.
     if kept.sum and kept.sum != _sum(kept):
         raise BadSealError(path)

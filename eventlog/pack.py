@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import IO, Final
 from eventlog import layout
 from eventlog.disk import Disk
 from eventlog.failures import explained
+from eventlog.read import open_plain
 from statemachine.errors import LogDamagedError, LogError
 
 _BLOCK: Final = 1 << 18
@@ -60,7 +63,7 @@ def unpacked(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
     if library is None:
         raise LogError(f"the segment {path} is compressed", remedy="Install `zstandard` to read it.")
     at, rest, ends = 0, b"", False
-    with explained(path, "read"), path.open("rb") as file, _undamaged(library, path):
+    with explained(path, "read"), _opened(path) as file, _undamaged(library, path):
         # Not a stream reader: that one takes a file that was cut off for one that ends.
         unpacking = library.ZstdDecompressor().decompressobj()
         while not unpacking.eof and (packed := file.read(_PACKED)):
@@ -78,6 +81,16 @@ def unpacked(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
         raise LogDamagedError(f"{path} ends in the middle of a line")
     if not ends:
         raise LogDamagedError(f"{path} was cut off, or has something behind its end")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """A file to read; a pipe in its place would make whoever opens it wait for ever."""
+    with open_plain(Disk(), path) as fd:
+        if fd is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            yield file
 
 
 @contextmanager

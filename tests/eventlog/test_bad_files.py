@@ -13,16 +13,18 @@ import pytest
 
 from eventlog import EventLog, blobs, ensure_writable, layout, verify
 from eventlog.audit.reader import LogReader
-from eventlog.checkpoint import trust_in
+from eventlog.checkpoint import last_path, trust_in
 from eventlog.codec import OWN_TYPES
 from eventlog.disk import Disk
 from eventlog.history import rows
 from eventlog.layout import MAX_LINE
 from eventlog.retention_expire import plan
 from eventlog.sealing import public_key, verify_signed
+from eventlog.segments import folder
 from statemachine.errors import LogDamagedError, LogError
 from statemachine.events import Created, Exited
 from tests.eventlog.conftest import ACTOR
+from tests.eventlog.lives import Quick, live
 
 Make = Callable[..., EventLog]
 FOREIGN = {
@@ -76,6 +78,29 @@ def test_a_pipe_does_not_hang(path: Path, make: Make) -> None:
     for use in (lambda: make().append("ws", Created()), lambda: list(make().history("ws")), lambda: verify(path)):
         with pytest.raises(LogError, match="not a regular file"):
             use()
+
+
+def test_a_pipe_in_the_place_of_a_file_beside_it_does_not_hang(
+    path: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACI_EVENT_LOG_KEY", "file")
+    log = make(disk=Quick(), segment=4_000)
+    live(log, 30)
+    public_key(path)
+    packed = next(folder(path).glob("*.zst"))
+    for file in (packed, last_path(path)):
+        kept = file.read_bytes()
+        file.unlink()
+        os.mkfifo(file)
+        if file is packed:
+            with pytest.raises(LogError, match="not a regular file"):
+                verify(path)
+        else:
+            assert "not a regular file" in verify(path).warnings[0]
+            make().append("ws-1", Exited())
+        file.unlink()
+        file.write_bytes(kept)
+    assert verify(path).ok
 
 
 def test_a_device(make: Make) -> None:
