@@ -74,6 +74,14 @@ def test_the_holder_goes_with_the_workspace(machine: Provider, azure: Running) -
     assert machine.shell("echo again").stdout == b"again\n"
 
 
+def test_the_helper_leaves_no_dead_process_about(machine: Provider) -> None:
+    machine.ok("create")
+    seen = machine.shell("cat /proc/[0-9]*/stat").stdout.decode()
+    ours = [line for line in seen.splitlines() if "(devpod-aci)" in line]
+    assert ours
+    assert [line for line in ours if line.rpartition(")")[2].split()[0] == "Z"] == []
+
+
 def test_no_file_of_a_holder_outlives_the_workspace(machine: Provider) -> None:
     brief = machine.with_env(ACI_TUNNEL_IDLE="0")
     run = machine.home / "run"

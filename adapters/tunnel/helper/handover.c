@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "link.h"
@@ -110,6 +111,8 @@ static bool start_server(const struct sockaddr_un *address, socklen_t length) {
         pid_t pid = fork();
         if (pid == 0) become_server(listener);
         fine = pid > 0;
+        /* It leaves at once, and would stay a zombie for as long as we relay. */
+        while (fine && waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
     } else {
         fine = errno == EADDRINUSE; /* somebody was faster: connect to theirs */
     }
