@@ -110,11 +110,13 @@ def repeat(
     rules: tuple[Rule, ...] = RULES,
     patience: float = math.inf,
     note: Callable[[str], None] | None = None,
+    waits: Callable[[Rule, float], None] | None = None,
 ) -> T:
     """Run ``action`` until it succeeds or a fault stands.
 
     A pause that would outlast the budget of ``budget.within``, or the ``patience`` in seconds for this call, is not
-    taken: the fault stands then as well. The last exception is raised as it came.
+    taken: the fault stands then as well. ``waits`` is told before each pause what it is for, and how long. The last
+    exception is raised as it came.
     """
     from tenacity import Retrying
 
@@ -135,6 +137,8 @@ def repeat(
         plan["worth"] = plan["pause"] < min(left(), until - time.monotonic())
         if note and plan["worth"]:
             note(f"{rule.name}: again in {plan['pause']:.1f} s")
+        if waits and plan["worth"]:
+            waits(rule, plan["pause"])
         return bool(plan["worth"])
 
     return Retrying(retry=again, wait=lambda _: plan["pause"], sleep=time.sleep, reraise=True)(action)

@@ -6,6 +6,7 @@ Imported only when a request is about to be made: the Azure SDK takes 0.3 s to i
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,7 +20,7 @@ from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from adapters.azure import retry
-from adapters.azure.budget import within
+from adapters.azure.budget import left, within
 from adapters.azure.credentials import Credential
 from adapters.azure.errors import error_for
 from adapters.azure.fault import Fault, Kind, fault_of, retry_after
@@ -44,6 +45,9 @@ UNREADABLE: Final = (DeserializationError, HttpResponseError, json.JSONDecodeErr
 """With a status of success: no JSON, or not the JSON that was asked for."""
 
 PORTAL: Final = "Is a proxy or a captive portal in between? Open a web page in a browser, then try again."
+
+WORTH_SAYING: Final = 5.0
+"""Seconds of waiting after which a person is told what for."""
 
 OPERATION_SECONDS: Final = 2.0
 """Time limit of one poll of an operation: it only adds the reason of a failure."""
@@ -163,7 +167,8 @@ class Session:
 
         try:
             with within(self.settings.retry_deadline):
-                return retry.repeat(once, self._fault, extra=extra, note=self.transport.note)
+                waits = self._patience(doing)
+                return retry.repeat(once, self._fault, extra=extra, note=self.transport.note, waits=waits)
         except ProviderError:
             raise
         except Exception as error:
@@ -179,6 +184,18 @@ class Session:
             if isinstance(found, AzureError):
                 found.attempts = attempts
             raise found from error
+
+    def _patience(self, doing: str) -> Callable[[retry.Rule, float], None]:
+        """Says once what is waited for, when that takes so long that a person would wonder."""
+        begun, said = time.monotonic(), False
+
+        def waits(rule: retry.Rule, pause: float) -> None:
+            nonlocal said
+            if self.settings.say and not said and time.monotonic() - begun + pause >= WORTH_SAYING:
+                said = True
+                self.settings.say(f"cannot {doing} yet ({rule.name}); trying again for up to {left():.0f} s")
+
+        return waits
 
     def careful(
         self,

@@ -42,6 +42,8 @@ class AzureSettings:
     """Waiting between two looks grows from the first to the second."""
     settle: float = 45.0
     """How long a read may contradict a write Azure has just accepted (reads are eventually consistent)."""
+    say: Callable[[str], None] | None = None
+    """Gets a line for the person who waits."""
     trace: Callable[[str], None] | None = None
     """Gets one line per request: method, path, status, request id, milliseconds."""
 

@@ -59,7 +59,7 @@ class Session:
     def groups(self) -> AzureGroups:
         """Azure; importing its SDK takes longer than everything else, so only who needs it asks."""
         if self._groups is None:
-            self._groups = connect(azure_settings(self.settings, self.trace, patience=self.patience))
+            self._groups = connect(azure_settings(self.settings, self.trace, patience=self.patience, say=self.say))
         return self._groups
 
     @cached_property
@@ -121,7 +121,9 @@ def session(environ: Mapping[str, str] = os.environ, *, patience: float = PATIEN
     return Session(environ=environ, target=about, settings=parse(environ, about.mode), patience=patience)
 
 
-def azure_settings(settings: Settings, tracer: Callable[[str], None], *, patience: float) -> AzureSettings:
+def azure_settings(
+    settings: Settings, tracer: Callable[[str], None], *, patience: float, say: Callable[[str], None] | None = None
+) -> AzureSettings:
     """What the Azure adapter needs of the options; ``patience`` is how long a failing request is repeated."""
     credentials = settings.credentials
     return AzureSettings(
@@ -135,6 +137,7 @@ def azure_settings(settings: Settings, tracer: Callable[[str], None], *, patienc
         resource_manager_url=settings.resource_manager_url,
         deadline=settings.operation_timeout,
         retry_deadline=patience,
+        say=say,
         trace=None if tracer is silent else tracer,
     )
 

@@ -102,10 +102,13 @@ def spawn_holder(session: Session, socket: Path) -> Callable[[], str | None]:
         )
 
     def ended() -> str | None:
-        if not process.poll():
-            return None if process.returncode is None else ""
+        status = process.poll()
+        if status is None:
+            return None
+        if status <= 0:
+            return ""  # it left its place to another, or was killed: that says nothing about the next
         said = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return said[-1] if said else f"exit status {process.returncode}"
+        return said[-1] if said else f"exit status {status}"
 
     return ended
 

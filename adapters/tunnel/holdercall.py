@@ -27,7 +27,7 @@ _TURN_MOST: Final = 1.0
 
 
 Ended = Callable[[], str | None]
-"""None while the holder lives, empty when it left its place to another, else what it said before it failed."""
+"""None while the holder lives, empty when another may be started, else what it said before it failed."""
 Spawn = Callable[[], Ended | None]
 """Starts a process that calls ``hold``."""
 

@@ -26,6 +26,18 @@ def test_a_look_that_is_throttled_for_long_is_no_end_of_waiting(line, ref: Group
     assert one.groups.look(ref).presence is Presence.RUNNING
 
 
+@pytest.mark.parametrize(("asked", "lines"), [("1", 0), ("6", 1)])
+def test_who_waits_for_long_is_told_once_what_for(line, ref: GroupRef, asked: str, lines: int) -> None:
+    said: list[str] = []
+    one = line(say=said.append, retry_deadline=60)
+    one.groups.look(ref)
+    busy = {"status": 503, "code": "ServerBusy", "message": "busy", "headers": {"Retry-After": asked}}
+    one.control.set_fault(GET, count=2, **busy)
+    one.groups.look(ref)
+    assert len(said) == lines
+    assert all("yet (server error); trying again for up to " in text for text in said)
+
+
 def test_an_operation_that_cannot_be_followed_costs_little(line, ref: GroupRef) -> None:
     one = line()
     one.control.change("timings", provision=3.0)

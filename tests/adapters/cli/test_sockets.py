@@ -20,6 +20,7 @@ from adapters.cli.sockets import NAME, holder_socket, runtime_folder, spawn_hold
 from adapters.tunnel import CommandSpec, run_through_holder
 from statemachine.errors import TunnelError
 from statemachine.fold import Workspace
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -112,6 +113,16 @@ def test_a_holder_that_cannot_start_says_why(base: Path) -> None:
             stderr=2,
         )
     assert mode(path.with_suffix(".err")) == 0o600
+
+
+@pytest.mark.parametrize("ending", ["killed", "failed"])
+def test_a_holder_that_was_killed_at_its_start_may_be_followed_by_another(base: Path, ending: str) -> None:
+    program = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)" if ending == "killed" else "raise SystemExit(3)"
+    (base / "sitecustomize.py").write_text(program)
+    session = SimpleNamespace(environ={**os.environ, "PYTHONPATH": str(base)})
+    ended = spawn_holder(session, base / "holder.sock")  # type: ignore[arg-type]  # it needs the environment only
+    until(lambda: ended() is not None)
+    assert bool(ended()) is (ending == "failed")
 
 
 MINE = {
