@@ -18,6 +18,7 @@ EXPANDED_MOST: Final = 32768  # the helper takes no packet that expands to more
 OVERHEAD: Final = 64  # what a piece that does not shrink grows by: 5 bytes for each 16 KiB, the flush, the ends
 PIECE_MOST: Final = min(EXPANDED_MOST, PAYLOAD_MOST) - OVERHEAD
 PIECE_LEAST: Final = 512
+TRIAL: Final = 8192  # enough to tell whether data shrinks again, after some that did not
 UNDER_WAY: Final = 1 << 20  # with at least so many bytes not acknowledged, the line is taken for the bottleneck
 
 # Level and what it costs beside the first, measured on a Go binary: 0.36, 0.33 and 0.32 of its size.
@@ -56,7 +57,8 @@ class Deflater:
         """
         if self._pause > 0 or under_way < UNDER_WAY or credit < PIECE_LEAST + OVERHEAD:
             return 0
-        return min(PIECE_MOST, credit - OVERHEAD)
+        most = PIECE_MOST if self._pause_next == PAUSE_FIRST else TRIAL
+        return min(most, credit - OVERHEAD)
 
     def passed(self, count: int) -> None:
         """So many bytes were sent uncompressed."""

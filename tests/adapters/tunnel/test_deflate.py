@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.tunnel import deflate
-from adapters.tunnel.deflate import EXPANDED_MOST, OVERHEAD, PIECE_LEAST, PIECE_MOST, UNDER_WAY, Deflater
+from adapters.tunnel.deflate import EXPANDED_MOST, OVERHEAD, PIECE_LEAST, PIECE_MOST, TRIAL, UNDER_WAY, Deflater
 from adapters.tunnel.packet import PAYLOAD_MOST
 
 HERE = Path(__file__).parent
@@ -182,6 +182,15 @@ def test_what_does_not_shrink_passes_more_and_more_untouched():
     assert pause(deflater) == 0
     deflater.squeeze(random)
     assert pause(deflater) == deflate.PAUSE_FIRST
+
+
+def test_after_what_did_not_shrink_a_small_piece_is_tried():
+    deflater = Deflater()
+    deflater.squeeze(os.urandom(PIECE_MOST))
+    pause(deflater)
+    assert deflater.room(1 << 20, UNDER_WAY) == TRIAL
+    deflater.squeeze(bytes(TRIAL))
+    assert deflater.room(1 << 20, UNDER_WAY) == PIECE_MOST
 
 
 @pytest.mark.parametrize(
