@@ -8,7 +8,6 @@ there, DevPod's next call continues what was begun, and the watchdog does nothin
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -36,6 +35,8 @@ def watched(environ: Mapping[str, str]) -> Iterator[None]:
     if not (folder and Path(folder).is_dir()):
         yield
         return
+    import subprocess  # start, stop and status live beside create, and need none of it
+
     # It shares none of our streams, for DevPod waits until those are closed, and gets no signal meant for our group.
     watchdog = subprocess.Popen(
         [sys.executable, "-m", "adapters.cli.watchdog", str(Path(folder).absolute())],

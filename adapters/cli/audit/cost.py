@@ -10,6 +10,7 @@ import click
 
 from adapters.cli.audit.filters import query_of, range_options
 from adapters.cli.audit.prices import chosen_prices, footnotes, price_options
+from adapters.cli.audit.rows import print_json
 from adapters.cli.audit.source import Source, from_option
 from adapters.cli.call_error import CallError
 from adapters.cli.console import say
@@ -54,11 +55,7 @@ def cost(*, source: Source, by: str, price_files: tuple[Path, ...], region: str,
     if as_json:
         import msgspec
 
-        from eventlog.table import json_line
-
-        encoder = msgspec.json.Encoder(decimal_format="number")
-        for line in found.lines:
-            click.echo(json_line(encoder.encode(line)))
+        print_json(found.lines, msgspec.json.Encoder(decimal_format="number").encode)
     else:
         _print(found, dimensions)
     for note in footnotes(found, prices):

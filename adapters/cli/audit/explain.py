@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from adapters.cli.audit.rows import print_json
 from adapters.cli.audit.source import Source, from_option, of_workspace
 from adapters.cli.console import say
 
@@ -29,11 +30,7 @@ def explain(*, source: Source, workspace: str, as_json: bool) -> None:
     if found is None:
         say(nothing_failed(workspace, steps[-1].after.state, found_operations))
     elif as_json:
-        import msgspec
-
-        from eventlog.table import json_line
-
-        click.echo(json_line(msgspec.json.encode(found)))
+        print_json([found])
     else:
         click.echo(_wrapped(found.paragraph))
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
 from adapters.cli.audit.filters import query_of
 from adapters.cli.audit.follow import looks, while_read
+from adapters.cli.audit.rows import print_json
 from adapters.cli.audit.source import Source
 from adapters.cli.console import say
 from eventlog.audit.operations import Follower, Operation
@@ -67,12 +66,7 @@ def _print(found: list[Operation], *, as_json: bool, bare: bool = False) -> None
     if not found:
         return
     if as_json:
-        import msgspec
-
-        from eventlog.table import json_line
-
-        for one in found:
-            click.echo(json_line(msgspec.json.encode(one)))
+        print_json(found)
         return
     _print_table(found, bare=bare)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from adapters.cli.audit.filters import moment
+from adapters.cli.audit.rows import print_json
 from adapters.cli.audit.source import Source, from_option, of_workspace
 from adapters.cli.call_error import CallError
 
@@ -74,7 +75,10 @@ def _show_replay(
             early = True
             break
         last = after
-        (_print_json if as_json else _print_moment)(one)
+        if as_json:
+            print_json([one])
+        else:
+            _print_moment(one)
     if last is None:
         raise CallError(f"nothing had happened to workspace {workspace} by then")
     if not as_json:
@@ -96,14 +100,6 @@ def _go_on() -> bool:
     else:
         print(file=sys.stderr)
     return bool(answer) and answer.strip().lower() not in ("q", "quit")
-
-
-def _print_json(one: Moment | Diff) -> None:
-    import msgspec
-
-    from eventlog.table import json_line
-
-    click.echo(json_line(msgspec.json.encode(one)))
 
 
 def _print_moment(one: Moment) -> None:
@@ -141,7 +137,7 @@ def _show_diff(source: Source, workspace: str | None, points: tuple[str, str], *
     left, right = (_point(text, workspace) for text in points)
     found = diff(left, list(_steps(source, left)), right, list(_steps(source, right)))
     if as_json:
-        _print_json(found)
+        print_json([found])
         return
     _print_diff(found)
 

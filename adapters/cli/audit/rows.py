@@ -1,10 +1,20 @@
-"""Rows of a query as a table for people or as JSON lines for programs, whatever types its columns have."""
+"""Answers as JSON lines for programs; rows of a query also as a table for people, whatever types its columns have."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import click
+
+
+def print_json(values: Iterable[object], encode: Callable[[object], bytes] | None = None) -> None:
+    """Print each value as one line of JSON with no order to a terminal in it; ``encode`` is msgspec's unless given."""
+    import msgspec
+
+    from eventlog.table import json_line
+
+    for value in values:
+        click.echo(json_line((encode or msgspec.json.encode)(value)))
 
 
 def print_rows(columns: list[str], rows: Iterator[tuple[object, ...]], *, as_json: bool) -> None:
@@ -15,12 +25,9 @@ def print_rows(columns: list[str], rows: Iterator[tuple[object, ...]], *, as_jso
 def _print_json(columns: list[str], rows: Iterator[tuple[object, ...]]) -> None:
     import msgspec
 
-    from eventlog.table import json_line
-
-    encode = msgspec.json.Encoder(enc_hook=str).encode
     names = _distinct(columns)
-    for row in rows:
-        click.echo(json_line(encode(dict(zip(names, map(_zoned, row), strict=True)))))
+    objects = (dict(zip(names, map(_zoned, row), strict=True)) for row in rows)
+    print_json(objects, msgspec.json.Encoder(enc_hook=str).encode)
 
 
 def _distinct(columns: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from adapters.cli.audit.rows import print_json
 from adapters.cli.audit.source import Source, from_option, of_workspace
 
 if TYPE_CHECKING:
@@ -28,12 +29,7 @@ def who(*, source: Source, workspace: str, as_json: bool) -> None:
     records = of_workspace(source, workspace)
     found = runs(walk(records, source.damage))
     if as_json:
-        import msgspec
-
-        from eventlog.table import json_line
-
-        for run in found:
-            click.echo(json_line(msgspec.json.encode(run)))
+        print_json(found)
         return
     _print_runs(workspace, found)
     _print_people(operations(records))
