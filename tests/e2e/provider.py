@@ -87,7 +87,7 @@ class Provider:
     def shell(self, command: str, stdin: bytes = b"", **how: Any) -> Answer:
         """A command in the container, as either mode of DevPod asks for one."""
         name = "DEVCONTAINER_COMMAND" if "DEVCONTAINER_ID" in self.env else "COMMAND"
-        return self.call("command", stdin=stdin, **{name: command}, **how)
+        return self.call("command", stdin=stdin, **(how | {name: command}))
 
     def events(self) -> list[dict[str, Any]]:
         """Every line of the log."""
