@@ -55,7 +55,11 @@ def run_through_holder(
             request = _Request(sock, on_event, idle_seconds)
             result = request.run(order, (stdin, stdout, stderr), terminal=spec.tty is not None)
         if request.holder_died:
-            spawn()  # its successor ends what was left in the container, whether or not another command comes
+            try:
+                spawn()  # its successor ends what was left in the container, whether or not another command comes
+            except OSError as problem:
+                # What killed it may be what is in the way here; its session ends by itself as well, only later.
+                on_event(f"no successor for the holder: {problem.strerror or problem}")
         if isinstance(result, ProviderError):
             raise result
         if result is not None:

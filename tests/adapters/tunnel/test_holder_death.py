@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -45,6 +47,23 @@ def test_the_heir_of_a_killed_holder_ends_what_it_left(held, gone, tmp_path):
     os.kill(holder.started[0].pid, signal.SIGKILL)
     orphan.join()
     assert "holder died" in str(orphan.problem)
+    assert holder("echo heir").out == b"heir\n"
+    assert gone(orphan.pid)
+
+
+def test_an_heir_that_cannot_be_started_changes_nothing_of_how_a_command_ends(held, gone, tmp_path, monkeypatch):
+    holder = held()
+    orphan = Running(holder, tmp_path / "pid")
+
+    def no_room(*_args, **_kwargs):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    # Where memory is short the killer comes first, and nothing can be started behind it.
+    monkeypatch.setattr(subprocess, "Popen", no_room)
+    os.kill(holder.started[0].pid, signal.SIGKILL)
+    orphan.join()
+    assert "holder died" in str(orphan.problem)
+    monkeypatch.undo()
     assert holder("echo heir").out == b"heir\n"
     assert gone(orphan.pid)
 
