@@ -4,10 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow check bench bench-eventlog bench-tunnel bench-link bench-upload bench-armour bench-up bench-ship fuzz dist helper manifests docs format clean test-packages
+.PHONY: demo devpod test test-slow check bench bench-eventlog bench-tunnel bench-link bench-upload bench-armour bench-up bench-ship fuzz dist helper manifests docs format clean test-packages
 
 demo: $(READY)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/devpod-provider-aci-emulator run -- sh tools/demo.sh
+
+# A shell in which the real DevPod works on the emulator; needs the devpod binary on PATH, and says so where it is not.
+devpod: $(READY)
+	@$(BIN)/python -m tools.try_devpod
 
 # Real processes, terminals and sockets, four tests at a time on however few processors: a deadline may be missed by the
 # neighbours' doing. So what failed is run once more, alone; what is wrong fails there as well.
