@@ -51,6 +51,8 @@ def main() -> int:
             devpod.workspace()
             status = inside(devpod, sys.argv[1:] or SHELL)
             return status if sys.argv[1:] else 0  # how a shell's last command went is no failure of ours
+    except RuntimeError as problem:
+        sys.exit(f"try-devpod: {problem}".rstrip())
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
