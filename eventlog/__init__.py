@@ -1,9 +1,9 @@
 """The append-only event log: write, verify, read."""
 
-from eventlog.codec import LOG_SUBJECT, TornTailSetAside
+from eventlog.lines.codec import LOG_SUBJECT, TornTailSetAside
+from eventlog.lines.record import Actor, Record
 from eventlog.log import EventLog, ensure_writable
 from eventlog.paths import default_path
-from eventlog.record import Actor, Record
 from eventlog.verify import Verdict, verify
 
 __all__ = [

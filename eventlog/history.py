@@ -15,9 +15,9 @@ from typing import Final
 
 import msgspec
 
-from eventlog.codec import CheckpointSigned, TornTailSetAside, own_event_of
-from eventlog.record import Actor, Record
-from eventlog.tombstone import SegmentFacts, SegmentsArchived, SegmentsExpired
+from eventlog.lines.codec import CheckpointSigned, TornTailSetAside, own_event_of
+from eventlog.lines.record import Actor, Record
+from eventlog.lines.tombstone import SegmentFacts, SegmentsArchived, SegmentsExpired
 from statemachine import events as e
 from statemachine.lifecycle import OUTCOME
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from eventlog.pieces import Place
+from eventlog.files.pieces import Place
 from statemachine.ports import Recorded
 
 KEPT_EVENTS: Final = 2_000

@@ -13,22 +13,22 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from eventlog import cores
 from eventlog import replay as reading
-from eventlog.append import Appender
-from eventlog.checkpoint import is_due, noted
-from eventlog.codec import LOG_SUBJECT
-from eventlog.compose import Composer
 from eventlog.disk import Disk
 from eventlog.failures import warn
+from eventlog.files.pieces import Place, View, open_view
+from eventlog.files.tail import Tail
+from eventlog.folding import cores
+from eventlog.folding.recall import catch_up, recall, refresh
+from eventlog.folding.states import StatesFold
 from eventlog.known import Known, grown, nothing
+from eventlog.lines.codec import LOG_SUBJECT
+from eventlog.lines.record import Actor, Record
 from eventlog.lock import PATIENCE
-from eventlog.pieces import Place, View, open_view
-from eventlog.recall import catch_up, recall, refresh
-from eventlog.record import Actor, Record
-from eventlog.roll import SEGMENT, compress
-from eventlog.states import StatesFold
-from eventlog.tail import Tail
+from eventlog.sealing.checkpoint import is_due, noted
+from eventlog.writing.append import Appender
+from eventlog.writing.compose import Composer
+from eventlog.writing.roll import SEGMENT, compress
 from statemachine.errors import LogConflictError, LogError
 from statemachine.events import Event
 from statemachine.fold import Workspace
@@ -122,7 +122,7 @@ class EventLog:
 
     def _seal_quietly(self) -> None:
         """A checkpoint that nobody asked for fails without failing the append behind it."""
-        from eventlog.sealing import ensure_continued, seal
+        from eventlog.sealing.seal import ensure_continued, seal
 
         try:
             ensure_continued(self.path)

@@ -8,11 +8,11 @@ from typing import Final
 
 import msgspec
 
-from eventlog import layout
-from eventlog.codec import READERS, UNREADABLE, event_of
-from eventlog.pieces import Kept, Piece, View
-from eventlog.read import lines_with, needle
-from eventlog.record import Record
+from eventlog.files.pieces import Kept, Piece, View
+from eventlog.files.read import lines_with, needle
+from eventlog.lines import layout
+from eventlog.lines.codec import READERS, UNREADABLE, event_of
+from eventlog.lines.record import Record
 from statemachine.ports import Recorded
 
 
@@ -118,7 +118,7 @@ def leaps(look: Callable[[], View]) -> Leap:
 
     def leap(line: bytes) -> bool:
         if not found:
-            from eventlog.expired import Jumps, readable_tombstones
+            from eventlog.retention.expired import Jumps, readable_tombstones
 
             jumps = Jumps(lambda: [one.event for one in readable_tombstones(look().pieces)])
             found.append(lambda line: jumps.over(line[:-1]) is not None)

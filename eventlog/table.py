@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from eventlog.record import signature
+from eventlog.lines.record import signature
 
 if TYPE_CHECKING:
     from eventlog.history import Row

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from eventlog import layout
-from eventlog.codec import LOG_SUBJECT, UNREADABLE, TornTailSetAside, own_event_of
 from eventlog.disk import Disk, is_open_to_others
+from eventlog.files.pieces import Active, Kept, Piece, Sealed, View, open_view
+from eventlog.files.tail import TOO_LONG
+from eventlog.lines import layout
+from eventlog.lines.codec import LOG_SUBJECT, UNREADABLE, TornTailSetAside, own_event_of
 from eventlog.lock import stillness
 from eventlog.paths import TORN
-from eventlog.pieces import Active, Kept, Piece, Sealed, View, open_view
 from eventlog.replay import Entry, decode_entry
-from eventlog.seals import Seals
-from eventlog.tail import TOO_LONG
+from eventlog.sealing.seals import Seals
 from statemachine.errors import LogDamagedError, LogError
 
 if TYPE_CHECKING:
-    from eventlog.gaps import Gaps
+    from eventlog.retention.gaps import Gaps
+    from eventlog.sealing.checkpoint import Trust
 
 
 _TOMBSTONE: Final = (b'"type":"SegmentsExpired"', b'"kept_sha256":"')
@@ -153,8 +154,8 @@ def verify(path: Path, *, disk: Disk | None = None, seals: Seals | None = None, 
     cannot be read.
     """
     # What is about segments that left is imported here, for every call of the program imports this module.
-    from eventlog.gaps import Gaps
-    from eventlog.retention_archive import filled, lacking
+    from eventlog.retention.archive import filled, lacking
+    from eventlog.retention.gaps import Gaps
 
     disk = disk or Disk()
     seals = seals or Seals()
@@ -192,6 +193,13 @@ def verify(path: Path, *, disk: Disk | None = None, seals: Seals | None = None, 
         unsealed=check.seq - check.seals.signed if check.seals.signed else check.events,
         warnings=warnings,
     )
+
+
+def verify_signed(path: Path, trust: list[Trust], *, archive: Path | None = None) -> Verdict:
+    """Check every line, and every checkpoint and tombstone against the keys. Raises LogError."""
+    from eventlog.sealing.checkpoint import SignedSeals
+
+    return verify(path, seals=SignedSeals(trust), archive=archive)
 
 
 class _Stop(msgspec.Struct, frozen=True, gc=False):
@@ -291,7 +299,7 @@ def _seq_of(line: bytes) -> int:
 
 def _what_was_sealed(path: Path, seals: Seals) -> tuple[str, ...]:
     """Have what the file beside the key says looked for; a warning if that file is no good."""
-    from eventlog.checkpoint import last_path, last_sealed
+    from eventlog.sealing.checkpoint import last_path, last_sealed
 
     try:
         sealed = last_sealed(path)
@@ -313,7 +321,7 @@ def _digest(file: Path) -> str:
 
 
 def _warnings(path: Path, view: View, check: _Check) -> tuple[str, ...]:
-    from eventlog.retention import is_unfinished
+    from eventlog.retention.steps import is_unfinished
 
     found: list[str] = []
     aside = check.aside.keys() - check.gaps.aside

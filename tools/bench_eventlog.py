@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from eventlog import EventLog, verify
-from eventlog.cores import processors
 from eventlog.disk import Disk
-from eventlog.pieces import open_view
-from eventlog.tail import Tail
+from eventlog.files.pieces import open_view
+from eventlog.files.tail import Tail
+from eventlog.folding.cores import processors
 from tools.figures import report
 from tools.histories import ACTOR, LIFE, library_replay, write_log
 
@@ -255,7 +255,7 @@ def status_process(path: Path) -> None:
 
 def bench_segments(folder: Path, events: int) -> Figures:
     """Sealing and compressing a log, and reading it then."""
-    from eventlog.roll import compress, roll
+    from eventlog.writing.roll import compress, roll
 
     path = folder / "segments" / "events.jsonl"
     path.parent.mkdir()

@@ -9,9 +9,10 @@ from uuid import UUID
 
 import msgspec
 
-from eventlog import Actor, layout
-from eventlog.compose import Composer
-from eventlog.tail import Tail
+from eventlog import Actor
+from eventlog.files.tail import Tail
+from eventlog.lines import layout
+from eventlog.writing.compose import Composer
 from statemachine import events as e
 
 ACTOR = Actor("ada", "laptop", "8d1f7a52-0c39-4a08-b6c7-55b1b2a7f7aa")

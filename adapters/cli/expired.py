@@ -23,7 +23,7 @@ def expired(path: Path | None, *, single: bool = False) -> str:
     if path is None or not path.is_file():
         return ""
     from eventlog.disk import Disk
-    from eventlog.expired import described, expiry
+    from eventlog.retention.expired import described, expiry
 
     try:
         found = expiry(Disk(), path, single=single)

@@ -74,7 +74,8 @@ def verify(source: Path | None, keys: tuple[str, ...], archive: Path | None) -> 
         # An empty log is whole, and so is one's own that nobody has begun; a name that is mistyped is not.
         raise LogError(f"{source} is no file", remedy="Name the log's file; `audit writers` checks those of a folder.")
     if keys:
-        from eventlog.sealing import read_trust, verify_signed
+        from eventlog.sealing.seal import read_trust
+        from eventlog.verify import verify_signed
 
         verdict = verify_signed(path, [read_trust(Path(key)) for key in keys], archive=archive)
     else:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from eventlog import layout
 from eventlog.disk import Disk
 from eventlog.failures import explained
+from eventlog.lines import layout
 from eventlog.lock import try_lock
 from statemachine.errors import BusyError, LogError
 

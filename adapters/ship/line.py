@@ -8,10 +8,11 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from eventlog import Record, layout
-from eventlog.codec import UNREADABLE
-from eventlog.expired import Jumps
-from eventlog.tombstone import SegmentsExpired
+from eventlog import Record
+from eventlog.lines import layout
+from eventlog.lines.codec import UNREADABLE
+from eventlog.lines.tombstone import SegmentsExpired
+from eventlog.retention.expired import Jumps
 from statemachine.errors import LogDamagedError
 
 

@@ -10,18 +10,18 @@ from typing import Final
 
 from adapters.ship.line import Chain, ChainError, Line
 from adapters.ship.writer import Name, name_of
-from eventlog import layout
-from eventlog.codec import UNREADABLE
 from eventlog.disk import Disk
-from eventlog.expired import identity, tombstones
 from eventlog.failures import explained
+from eventlog.files.pieces import Active, Sealed, open_view
+from eventlog.files.tail import read_tail, seq_in
+from eventlog.lines import layout
+from eventlog.lines.codec import UNREADABLE
+from eventlog.lines.tombstone import SegmentsExpired
 from eventlog.lock import PATIENCE, stillness
-from eventlog.measure import entries
-from eventlog.pieces import Active, Sealed, open_view
-from eventlog.roll import end_of
-from eventlog.tail import read_tail, seq_in
-from eventlog.tombstone import SegmentsExpired
-from eventlog.turn import Turn
+from eventlog.retention.expired import identity, tombstones
+from eventlog.retention.measure import entries
+from eventlog.writing.roll import end_of
+from eventlog.writing.turn import Turn
 from statemachine.errors import LogDamagedError
 
 

@@ -14,9 +14,9 @@ import msgspec
 from adapters.ship.line import Chain, ChainError, Later, Line
 from adapters.ship.store import Blob, Readable
 from adapters.ship.writer import parse_name, writer_of
-from eventlog import layout
-from eventlog.expired import needle_of, told
-from eventlog.tombstone import SegmentsExpired
+from eventlog.lines import layout
+from eventlog.lines.tombstone import SegmentsExpired
+from eventlog.retention.expired import needle_of, told
 from statemachine.errors import LogDamagedError
 
 MEMORY: Final = 128 << 20

@@ -11,7 +11,7 @@ from adapters.ship.merge import Mark, Merged, Writer
 from adapters.ship.store import Readable
 from eventlog import Record
 from eventlog.audit.stream import of_writer
-from eventlog.codec import own_event_of
+from eventlog.lines.codec import own_event_of
 from statemachine.errors import LogDamagedError, LogError
 
 _decode = msgspec.json.Decoder(Record).decode

@@ -18,7 +18,7 @@ import msgspec
 
 from adapters.ship.line import Line
 from adapters.ship.names import PEOPLE, forms, named, pattern
-from eventlog.codec import OWN_TYPES
+from eventlog.lines.codec import OWN_TYPES
 from statemachine.events import EVENT_TYPES
 
 PREFIX: Final = "anon-"

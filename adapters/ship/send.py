@@ -18,8 +18,8 @@ from adapters.ship.line import Line
 from adapters.ship.local import LocalLog
 from adapters.ship.store import Appendable, Blob, FullError, MovedError
 from adapters.ship.writer import LAST_PART, blob_name, parse_name
-from eventlog import layout
-from eventlog.tail import seq_in
+from eventlog.files.tail import seq_in
+from eventlog.lines import layout
 from statemachine.errors import BusyError, LogDamagedError, LogError
 
 _TURNS: Final = 20

@@ -12,7 +12,7 @@ import msgspec
 
 from adapters.ship.extras import need
 from adapters.ship.line import Line
-from eventlog.codec import UNREADABLE
+from eventlog.lines.codec import UNREADABLE
 from statemachine.errors import LogDamagedError, LogError, one_line
 
 WRITER: Final = "~writer"

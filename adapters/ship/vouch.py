@@ -13,10 +13,10 @@ from typing import Final
 import msgspec
 
 from adapters.ship.line import Line
-from eventlog.checkpoint import Sealed, SignedSeals, Trust
-from eventlog.codec import LOG_SUBJECT, CheckpointSigned
+from eventlog.lines.codec import LOG_SUBJECT, CheckpointSigned
+from eventlog.lines.tombstone import SegmentsArchived, SegmentsExpired
 from eventlog.replay import decode_entry
-from eventlog.tombstone import SegmentsArchived, SegmentsExpired
+from eventlog.sealing.checkpoint import Sealed, SignedSeals, Trust
 
 _SIGNED: Final = frozenset(kind.__name__ for kind in (CheckpointSigned, SegmentsArchived, SegmentsExpired))
 """Events that vouch for everything before them."""
@@ -110,6 +110,6 @@ def key_name(trust: Trust) -> str:
     """The short name of a key."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    from eventlog.keys import key_id
+    from eventlog.sealing.keys import key_id
 
     return key_id(Ed25519PublicKey.from_public_bytes(trust.public))

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from adapters.ship.line import LOG_ID
-from eventlog import layout
-from eventlog.tombstone import Origin
+from eventlog.lines import layout
+from eventlog.lines.tombstone import Origin
 
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9@_-]+")
 _LONGEST: Final = 63

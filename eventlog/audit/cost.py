@@ -11,7 +11,7 @@ import msgspec
 
 from eventlog.audit.meter import Stretch
 from eventlog.audit.prices import Prices, Rates, canonical
-from eventlog.record import Actor
+from eventlog.lines.record import Actor
 from statemachine.events import GroupFacts
 
 DIMENSIONS: Final = ("workspace", "actor", "day", "region", "writer")

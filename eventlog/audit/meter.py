@@ -16,7 +16,7 @@ import msgspec
 
 from eventlog.audit.stream import Stream
 from eventlog.audit.walk import Step
-from eventlog.record import Actor
+from eventlog.lines.record import Actor
 from statemachine import events as e
 from statemachine.states import State
 

@@ -10,7 +10,7 @@ import msgspec
 
 from eventlog.audit.stream import Stream, writer_of
 from eventlog.history import ENDS, SETTLES, Ended, Row, rows
-from eventlog.record import Actor, Record, signature
+from eventlog.lines.record import Actor, Record, signature
 from statemachine import events as e
 
 _ENDING: Final[tuple[type[e.Event], ...]] = (*ENDS, *SETTLES, e.CommandClosed)

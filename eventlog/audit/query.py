@@ -12,7 +12,7 @@ import msgspec
 
 from eventlog.audit.operations import Follower, Operation
 from eventlog.history import Ended
-from eventlog.record import Record
+from eventlog.lines.record import Record
 
 CHUNK: Final = 4096
 """Records looked at together: a log of any length is read in constant memory."""

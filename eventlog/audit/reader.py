@@ -16,13 +16,13 @@ from typing import Final
 
 import msgspec
 
-from eventlog import layout
-from eventlog.codec import UNREADABLE
 from eventlog.disk import Disk
-from eventlog.measure import entries
-from eventlog.pieces import START, Kept, Piece, Place, Sealed, View, open_view
-from eventlog.record import Record
+from eventlog.files.pieces import START, Kept, Piece, Place, Sealed, View, open_view
+from eventlog.lines import layout
+from eventlog.lines.codec import UNREADABLE
+from eventlog.lines.record import Record
 from eventlog.replay import BROKEN, chained, leaps, whole
+from eventlog.retention.measure import entries
 from statemachine.errors import LogDamagedError
 
 PLACES: Final = 64

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from eventlog.record import Record
+from eventlog.lines.record import Record
 
 
 class Stream(NamedTuple):

@@ -22,7 +22,7 @@ from eventlog.audit.stream import Stream, labels
 from eventlog.audit.walk import Step, walk
 from eventlog.audit.who import Run, Runs
 from eventlog.history import Ended
-from eventlog.record import Record
+from eventlog.lines.record import Record
 from statemachine.errors import LogDamagedError
 from statemachine.states import State
 

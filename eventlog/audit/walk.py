@@ -8,8 +8,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from eventlog.audit.stream import Stream, stream_of
-from eventlog.codec import LOG_SUBJECT
-from eventlog.record import Record
+from eventlog.lines.codec import LOG_SUBJECT
+from eventlog.lines.record import Record
 from statemachine.errors import LogDamagedError
 from statemachine.events import Event
 from statemachine.fold import Workspace, empty, evolve

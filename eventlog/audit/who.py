@@ -11,7 +11,7 @@ import msgspec
 from eventlog.audit.stream import Stream
 from eventlog.audit.walk import Step
 from eventlog.history import VERBS, what_was_seen
-from eventlog.record import Actor, signature
+from eventlog.lines.record import Actor, signature
 from statemachine import events as e
 from statemachine.states import State
 

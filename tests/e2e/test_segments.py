@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eventlog.segments import sealed
+from eventlog.files.segments import sealed
 from tests.e2e.provider import Provider
 from tests.eventlog.lives import live, quick
 

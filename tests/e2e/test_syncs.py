@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from tests.e2e.provider import PROGRAM, Provider
-from tests.eventlog.test_killed import can_trace
+from tests.eventlog.writing.test_killed import can_trace
 
 SYNCS = ("fsync", "fdatasync", "sync_file_range", "syncfs", "msync", "sync")
 RUN = {

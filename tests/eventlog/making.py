@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from eventlog import layout
-from eventlog.compose import Composer
-from eventlog.tail import Tail
+from eventlog.files.tail import Tail
+from eventlog.lines import layout
+from eventlog.writing.compose import Composer
 from statemachine.events import Event
 from tests.eventlog.conftest import ACTOR
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from eventlog import EventLog
 from eventlog.disk import Disk
-from eventlog.retention import alone, finish
-from eventlog.retention_archive import Copies, archive, select
-from eventlog.retention_expire import Plan, expire, plan
-from eventlog.tombstone import SegmentFacts
+from eventlog.lines.tombstone import SegmentFacts
+from eventlog.retention.archive import Copies, archive, select
+from eventlog.retention.expire import Plan, expire, plan
+from eventlog.retention.steps import alone, finish
 from statemachine.fold import Workspace
 from tests.eventlog.conftest import ACTOR
 from tests.eventlog.lives import Quick, live

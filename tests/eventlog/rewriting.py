@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from eventlog import layout
+from eventlog.lines import layout
 
 
 def rehash(lines: list[bytes], start: int, *, first: int = 1) -> bytes:

@@ -11,16 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from eventlog import EventLog, blobs, ensure_writable, layout, verify
+from eventlog import EventLog, blobs, ensure_writable, verify
 from eventlog.audit.reader import LogReader
-from eventlog.checkpoint import last_path, trust_in
-from eventlog.codec import OWN_TYPES
 from eventlog.disk import Disk
+from eventlog.files.segments import folder
 from eventlog.history import rows
-from eventlog.layout import MAX_LINE
-from eventlog.retention_expire import plan
-from eventlog.sealing import public_key, verify_signed
-from eventlog.segments import folder
+from eventlog.lines import layout
+from eventlog.lines.codec import OWN_TYPES
+from eventlog.lines.layout import MAX_LINE
+from eventlog.retention.expire import plan
+from eventlog.sealing.checkpoint import last_path, trust_in
+from eventlog.sealing.seal import public_key
+from eventlog.verify import verify_signed
 from statemachine.errors import LogDamagedError, LogError
 from statemachine.events import Created, Exited
 from tests.eventlog.conftest import ACTOR

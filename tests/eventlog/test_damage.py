@@ -12,10 +12,10 @@ import pytest
 
 from eventlog import EventLog, verify
 from eventlog.disk import Disk
-from eventlog.recall import refresh
-from eventlog.retention import alone, finish
-from eventlog.sealing import public_key, seal
-from eventlog.segments import folder, sealed
+from eventlog.files.segments import folder, sealed
+from eventlog.folding.recall import refresh
+from eventlog.retention.steps import alone, finish
+from eventlog.sealing.seal import public_key, seal
 from statemachine.errors import LogDamagedError, LogError
 from statemachine.events import Exited
 from statemachine.fold import Workspace, fold
@@ -137,7 +137,7 @@ def test_a_copy_of_a_segment_in_the_file_is_one_too_many_and_goes(filled: Path, 
 
 
 def _lines(path: Path) -> list[tuple[int, bytes]]:
-    from eventlog.pieces import open_view
+    from eventlog.files.pieces import open_view
 
     with open_view(Disk(), path) as view:
         return [block for piece in view.pieces for block in piece.blocks()]

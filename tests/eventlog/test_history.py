@@ -16,7 +16,7 @@ from eventlog import EventLog, Record
 from eventlog.history import Ended, Row, rows
 from eventlog.table import columns, duration, json_line, json_lines, printable, table
 from statemachine import events as e
-from tests.eventlog.test_record import rewrite
+from tests.eventlog.lines.test_record import rewrite
 
 OWNER = e.Owner("laptop", 7)
 CREATE = e.CreateRequested(owner=OWNER, group=e.GroupRef("s", "r", "n", "c"), facts=e.GroupFacts("i", "l", 1, 2))

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from eventlog import EventLog, Verdict, layout, verify
+from eventlog import EventLog, Verdict, verify
 from eventlog.disk import Disk
+from eventlog.lines import layout
 from statemachine.errors import LogDamagedError
 from statemachine.events import Created, Exited, Owner, StopRequested
 

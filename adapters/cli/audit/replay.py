@@ -106,7 +106,7 @@ def _print_moment(one: Moment) -> None:
     from rich.text import Text
 
     from adapters.cli.audit.tables import STYLES, clock, display, indented, labelled, words
-    from eventlog.record import signature
+    from eventlog.lines.record import signature
     from eventlog.table import duration
 
     gap = "" if one.seconds is None else f"  +{duration(one.seconds)}" if one.seconds >= 0 else "  clock stepped back"

@@ -86,8 +86,8 @@ def _seal(source: Source, reader: Reader, keys: tuple[Path, ...]) -> Seal:
         if keys:
             raise CallError("--public-key goes with one log here; `audit writers` checks who signed those of many")
         return seal_of_many(reader.logs)
-    from eventlog.sealing import read_trust, verify_signed
-    from eventlog.verify import verify
+    from eventlog.sealing.seal import read_trust
+    from eventlog.verify import verify, verify_signed
 
     if keys:
         return seal_of(verify_signed(path, [read_trust(key) for key in keys]), signed=True)

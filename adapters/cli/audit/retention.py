@@ -20,8 +20,8 @@ from statemachine.errors import LogError
 if TYPE_CHECKING:
     from eventlog import EventLog
     from eventlog.disk import Disk
-    from eventlog.retention_expire import Plan
-    from eventlog.tombstone import SegmentFacts
+    from eventlog.lines.tombstone import SegmentFacts
+    from eventlog.retention.expire import Plan
 
 WHY = click.option("--why", metavar="TEXT", default="", help="The reason, for the record.")
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
@@ -39,9 +39,9 @@ def archive(*, target: Path, before: str | None, keep: int, why: str, dry_run: b
     The log itself stays as it is; `audit expire --archived-only` then removes what is safely there.
     """
     from eventlog.disk import Disk
-    from eventlog.retention import alone, finish
-    from eventlog.retention_archive import archive as carry_out
-    from eventlog.retention_archive import select
+    from eventlog.retention.archive import archive as carry_out
+    from eventlog.retention.archive import select
+    from eventlog.retention.steps import alone, finish
 
     if before is not None and keep:
         raise CallError("--before and --keep both say what to leave out: give one of them")
@@ -93,8 +93,8 @@ def expire(
     What the state of a living workspace rests on is kept. Time decides what is chosen, and nothing else.
     """
     from eventlog.disk import Disk
-    from eventlog.retention import alone, finish, is_unfinished
-    from eventlog.retention_expire import expire as carry_out
+    from eventlog.retention.expire import expire as carry_out
+    from eventlog.retention.steps import alone, finish, is_unfinished
 
     limit = _limit(before, keep_days)
     if archive is not None and not archived_only:
@@ -128,8 +128,8 @@ def expire(
 
 def _plan(disk: Disk, log: Path, limit: datetime, *, archived_only: bool, archive: Path | None) -> Plan:
     """What expires; a copy that was lost is named. Raises LogError where nothing can go because of it."""
-    from eventlog.retention_archive import Copies
-    from eventlog.retention_expire import plan
+    from eventlog.retention.archive import Copies
+    from eventlog.retention.expire import plan
 
     if not archived_only:
         return plan(disk, log, limit)
@@ -156,7 +156,7 @@ def _limit(before: str | None, keep_days: int | None) -> datetime:
 
 def _is_empty(log: EventLog) -> bool:
     """Whether there is no log to take anything from; then that is said, and no file made."""
-    from eventlog.segments import parts
+    from eventlog.files.segments import parts
 
     if log.path.exists() or parts(log.path).sealed:
         return False

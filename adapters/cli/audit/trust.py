@@ -18,7 +18,7 @@ def key(output: Path | None) -> None:
 
     The first line also says what is sealed by now, so whoever keeps it sees later whether that was cut off.
     """
-    from eventlog.sealing import public_key
+    from eventlog.sealing.seal import public_key
 
     with written(output) as file:
         file.write(public_key(log_path(os.environ)).encode("ascii"))
@@ -27,8 +27,8 @@ def key(output: Path | None) -> None:
 @click.command()
 def seal() -> None:
     """Sign a checkpoint: from then on every event before it is vouched for."""
-    from eventlog.keys import load
-    from eventlog.sealing import seal as sign
+    from eventlog.sealing.keys import load
+    from eventlog.sealing.seal import seal as sign
 
     log = own_log(os.environ)
     recorded = sign(log)

@@ -62,6 +62,6 @@ def _voucher(files: tuple[Path, ...]) -> Voucher | None:
     if not files:
         return None
     from adapters.ship.vouch import Voucher
-    from eventlog.sealing import read_trust
+    from eventlog.sealing.seal import read_trust
 
     return Voucher({str(file): read_trust(file) for file in files})

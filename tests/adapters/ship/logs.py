@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from eventlog import layout
+from eventlog.lines import layout
 
 BEGIN = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 CORRELATION = "0f8fad5b-d9cb-469f-a165-70867728950e"

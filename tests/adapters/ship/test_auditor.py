@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from adapters.cli.main import run
-from eventlog import layout
+from eventlog.lines import layout
 from statemachine import events as e
 from tests.adapters.ship import azurite
 from tests.eventlog.audit.story import ADA, BOB, CI, MONDAY, OWNER, Story, refused

@@ -16,8 +16,8 @@ from adapters.ship.tell import tell
 from adapters.ship.vouch import Voucher
 from eventlog import verify
 from eventlog.audit.reader import LogReader
-from eventlog.checkpoint import trust_in
-from eventlog.sealing import public_key, seal
+from eventlog.sealing.checkpoint import trust_in
+from eventlog.sealing.seal import public_key, seal
 from statemachine.errors import LogDamagedError
 from statemachine.events import CommandClosed
 from tests.adapters.ship.stores import MemoryStore

@@ -15,8 +15,9 @@ from adapters.ship.redact import Redactor, names_in
 from adapters.ship.send import ship
 from adapters.ship.sql import query
 from eventlog import Actor, EventLog, verify
-from eventlog.codec import OWN_TYPES
-from eventlog.sealing import read_trust, verify_signed
+from eventlog.lines.codec import OWN_TYPES
+from eventlog.sealing.seal import read_trust
+from eventlog.verify import verify_signed
 from statemachine.events import EVENT_TYPES
 from statemachine.fold import empty, evolve
 from statemachine.states import State

@@ -9,8 +9,8 @@ import pytest
 from adapters.ship import local as shipping
 from adapters.ship.local import LocalLog
 from eventlog import Actor, EventLog
-from eventlog.segments import sealed
-from eventlog.turn import Turn
+from eventlog.files.segments import sealed
+from eventlog.writing.turn import Turn
 from statemachine.errors import LogDamagedError
 from statemachine.events import Exited
 

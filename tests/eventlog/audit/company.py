@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from eventlog import layout
-from eventlog.codec import encode_event, timestamp
+from eventlog.lines import layout
+from eventlog.lines.codec import encode_event, timestamp
 from statemachine import events as e
 
 BEGIN: Final = datetime(2026, 10, 1, 8, tzinfo=UTC)

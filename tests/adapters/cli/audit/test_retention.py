@@ -13,8 +13,8 @@ import pytest
 
 from eventlog import EventLog
 from eventlog.disk import Disk
-from eventlog.retention import alone
-from eventlog.segments import folder
+from eventlog.files.segments import folder
+from eventlog.retention.steps import alone
 from statemachine.events import CommandClosed
 from tests.adapters.cli.calling import Call
 from tests.adapters.cli.terminal import Terminal, on_terminal
@@ -342,7 +342,7 @@ def test_what_was_left_undone_is_finished_and_said(log: Path, call: Call, monkey
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("eventlog.retention_expire.finish", killed)
+        patch.setattr("eventlog.retention.expire.finish", killed)
         with pytest.raises(Killed):
             call("audit", "expire", "--before", "2026-01-03")
     status, _, err = call("verify")

@@ -322,7 +322,8 @@ def test_a_locked_keyring_does_not_keep_events_out_of_the_log(
     in_a_process(log, "audit", "key", **ring())
     code = f"""
 from pathlib import Path
-from eventlog import Actor, EventLog, checkpoint, log
+from eventlog import Actor, EventLog, log
+from eventlog.sealing import checkpoint
 from statemachine.events import CommandClosed
 checkpoint.EVERY = log.LOOK_EVERY = 1
 found = EventLog(Path({str(log)!r}), actor=lambda: Actor("a", "b"), correlation="c")

@@ -1,0 +1,1 @@
+"""What the events add up to: from a snapshot where there is one, on all processors where that is faster."""

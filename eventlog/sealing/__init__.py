@@ -1,0 +1,1 @@
+"""Signatures over the log, and what they vouch for."""
