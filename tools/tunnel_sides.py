@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from adapters.azure import AzureGroups
-from adapters.tunnel.websocket import Channel
+from adapters.tunnel.channel.websocket import Channel
 from statemachine.events import GroupRef
 from tools.figures import ROOT
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from adapters.tunnel import ExecEndpoint
-    from adapters.tunnel.ahead import Ahead
+    from adapters.tunnel.channel.ahead import Ahead
     from statemachine.events import GroupRef
     from statemachine.ports import Sighting
     from statemachine.secret import Secret
@@ -53,7 +53,7 @@ class Opener:
     def __call__(self) -> ExecEndpoint:
         """One exec call. Raises GroupMissingError, RefusedError where dialling again is no use."""
         from adapters.tunnel import ExecEndpoint
-        from adapters.tunnel.ahead import place_of
+        from adapters.tunnel.channel.ahead import place_of
 
         before = self._recall()
         ahead = self._connect_ahead(before)
@@ -104,7 +104,7 @@ class Opener:
     def _connect_ahead(self, place: str) -> Ahead | None:
         if not place:
             return None
-        from adapters.tunnel.ahead import CONNECT_SECONDS, Ahead
+        from adapters.tunnel.channel.ahead import CONNECT_SECONDS, Ahead
 
         return Ahead(place, self._ca_file, CONNECT_SECONDS)
 

@@ -52,7 +52,7 @@ def _passed(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _size(fd: int) -> TtySize:
-    from adapters.tunnel.terminal import terminal_size
+    from adapters.tunnel.caller.terminal import terminal_size
 
     return terminal_size(fd)
 

@@ -85,7 +85,7 @@ def holder_socket(session: Session, workspace: Workspace) -> Path | None:
 def spawn_holder(session: Session, socket: Path) -> Callable[[], str | None]:
     """Start a holder that outlives this process and shares none of its streams: DevPod waits for those to close.
 
-    Gives a function that tells whether, and how, it has ended (``adapters.tunnel.holdercall.Ended``).
+    Gives a function that tells whether, and how, it has ended (``adapters.tunnel.holder.call.Ended``).
     """
     environ = {name: value for name, value in session.environ.items() if name not in NOT_FOR_HOLDERS}
     errors = socket.with_suffix(".err")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from adapters.tunnel.spec import HOLDER_TUNING, CommandSpec, ExecEndpoint, ExecOpener, TtySize, Tuning
 
 if TYPE_CHECKING:
+    from adapters.tunnel.channel.websocket import NothingRanError
     from adapters.tunnel.direct import run_command
-    from adapters.tunnel.helperfile import Helper, load_helper
-    from adapters.tunnel.holder import hold
-    from adapters.tunnel.holdercall import ask_holder, run_through_holder, stop_holder
-    from adapters.tunnel.websocket import NothingRanError
+    from adapters.tunnel.holder.call import ask_holder, run_through_holder, stop_holder
+    from adapters.tunnel.holder.hold import hold
+    from adapters.tunnel.starting.helperfile import Helper, load_helper
 
 __all__ = [
     "HOLDER_TUNING",
@@ -35,14 +35,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Helper": "helperfile",
-    "NothingRanError": "websocket",
-    "ask_holder": "holdercall",
-    "hold": "holder",
-    "load_helper": "helperfile",
+    "Helper": "starting.helperfile",
+    "NothingRanError": "channel.websocket",
+    "ask_holder": "holder.call",
+    "hold": "holder.hold",
+    "load_helper": "starting.helperfile",
     "run_command": "direct",
-    "run_through_holder": "holdercall",
-    "stop_holder": "holdercall",
+    "run_through_holder": "holder.call",
+    "stop_holder": "holder.call",
 }
 
 

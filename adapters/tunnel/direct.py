@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from adapters.tunnel import helperfile, messages
+from adapters.tunnel.caller.signals import ENDING_SIGNALS, signals_noted
+from adapters.tunnel.caller.stream import Stream
+from adapters.tunnel.caller.terminal import come_to_the_foreground, terminal_given_over
 from adapters.tunnel.loop import Loop
+from adapters.tunnel.packets import messages
 from adapters.tunnel.session import Session
-from adapters.tunnel.signals import ENDING_SIGNALS, signals_noted
 from adapters.tunnel.spec import CommandSpec, ExecOpener, OnEvent, Tuning, ignore_event
-from adapters.tunnel.stream import Stream
-from adapters.tunnel.terminal import come_to_the_foreground, terminal_given_over
+from adapters.tunnel.starting import helperfile
 from statemachine.errors import ProviderError
 
 

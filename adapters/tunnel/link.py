@@ -14,10 +14,10 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from adapters.tunnel import armour, messages
-from adapters.tunnel.armour import Armour
-from adapters.tunnel.malformed import MalformedError
-from adapters.tunnel.packet import (
+from adapters.tunnel.packets import armour, messages
+from adapters.tunnel.packets.armour import Armour
+from adapters.tunnel.packets.malformed import MalformedError
+from adapters.tunnel.packets.packet import (
     FIRST_NUMBERED,
     LINK_WINDOW,
     Packet,
@@ -26,7 +26,7 @@ from adapters.tunnel.packet import (
     pack,
     unpack,
 )
-from adapters.tunnel.parser import Pad, Parser, Probe
+from adapters.tunnel.packets.parser import Pad, Parser, Probe
 from adapters.tunnel.spec import OnEvent, Tuning
 from statemachine.errors import HelperMismatchError, TunnelError, TunnelLostError
 

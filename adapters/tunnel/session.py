@@ -10,17 +10,17 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from adapters.tunnel.bootstrap import Ready, dial
-from adapters.tunnel.explain import CutShortError, SilentError
-from adapters.tunnel.helperfile import Helper
+from adapters.tunnel.caller.stream import Stream
+from adapters.tunnel.channel.websocket import Channel, ChannelClosedError, NothingRanError
 from adapters.tunnel.link import ForgottenError, Link
 from adapters.tunnel.loop import Loop
-from adapters.tunnel.malformed import MalformedError
-from adapters.tunnel.messages import NOBODY
-from adapters.tunnel.packet import Packet
+from adapters.tunnel.packets.malformed import MalformedError
+from adapters.tunnel.packets.messages import NOBODY
+from adapters.tunnel.packets.packet import Packet
 from adapters.tunnel.spec import ExecOpener, OnEvent, Tuning
-from adapters.tunnel.stream import Stream
-from adapters.tunnel.websocket import Channel, ChannelClosedError, NothingRanError
+from adapters.tunnel.starting.bootstrap import Ready, dial
+from adapters.tunnel.starting.explain import CutShortError, SilentError
+from adapters.tunnel.starting.helperfile import Helper
 from statemachine.errors import (
     ExecRefusedError,
     HelperMismatchError,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from statemachine.secret import Secret
 
 if TYPE_CHECKING:
-    from adapters.tunnel.ahead import Ahead
+    from adapters.tunnel.channel.ahead import Ahead
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,12 @@ from typing import Any
 
 import pytest
 
-from adapters.tunnel import armour, helperfile, stop_holder
-from adapters.tunnel.armour import Armour
-from adapters.tunnel.messages import PROTOCOL_VERSION
-from adapters.tunnel.packet import Type, pack
+from adapters.tunnel import stop_holder
+from adapters.tunnel.packets import armour
+from adapters.tunnel.packets.armour import Armour
+from adapters.tunnel.packets.messages import PROTOCOL_VERSION
+from adapters.tunnel.packets.packet import Type, pack
+from adapters.tunnel.starting import helperfile
 from emulator.testing import Running, running_emulator
 from statemachine import errors
 from tests.e2e.provider import PROGRAM, ROOT, Provider

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.tunnel import CommandSpec, helperfile, run_through_holder, stop_holder
+from adapters.tunnel import CommandSpec, run_through_holder, stop_holder
+from adapters.tunnel.starting import helperfile
 from emulator.testing import running_emulator
 from tests.adapters.tunnel.exec_server import Behaviour, ExecServer
 from tests.emulator.clients import Azure
@@ -154,7 +155,7 @@ class Holder:
             "path": str(self.path), "broker": str(self.broker), "ca_file": self.server.ca_file,
             "idle_seconds": self.idle_seconds, "tuning": self.tuning, "refuse": self.refuse,
         }  # fmt: skip
-        program = Path(__file__).with_name("holder_process.py")
+        program = Path(__file__).parent / "holder" / "process.py"
         environ = {**os.environ, "PYTHONPATH": str(_ROOT)}
         self.started.append(
             subprocess.Popen([sys.executable, str(program), json.dumps(options)], start_new_session=True, env=environ)

@@ -12,8 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from adapters.tunnel import CommandSpec, helperfile, run_command
-from adapters.tunnel.fds import Sink
+from adapters.tunnel import CommandSpec, run_command
+from adapters.tunnel.caller.fds import Sink
+from adapters.tunnel.starting import helperfile
 from statemachine.errors import TunnelError, UserUnknownError
 from tests.waiting import until
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.tunnel import CommandSpec, ExecEndpoint, Tuning, helperfile, run_command
+from adapters.tunnel import CommandSpec, ExecEndpoint, Tuning, run_command
+from adapters.tunnel.starting import helperfile
 from statemachine.errors import (
     ExecRefusedError,
     HelperMismatchError,

@@ -6,10 +6,11 @@ import os
 import secrets
 from pathlib import Path
 
-from adapters.tunnel import CommandSpec, Tuning, helperfile
+from adapters.tunnel import CommandSpec, Tuning
 from adapters.tunnel.loop import Loop
-from adapters.tunnel.messages import encode_open
+from adapters.tunnel.packets.messages import encode_open
 from adapters.tunnel.session import Session
+from adapters.tunnel.starting import helperfile
 from tests.waiting import PATIENCE, until
 
 ENOUGH = 20

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.tunnel import CommandSpec, Tuning, explain, run_command, session
+from adapters.tunnel import CommandSpec, Tuning, run_command, session
+from adapters.tunnel.starting import explain
 from statemachine.errors import TunnelLostError, TunnelUnreachableError
 from tests.waiting import PATIENCE, until
 

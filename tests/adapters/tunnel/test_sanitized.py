@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.tunnel import CommandSpec, TtySize, Tuning, helperfile, run_command
+from adapters.tunnel import CommandSpec, TtySize, Tuning, run_command
+from adapters.tunnel.starting import helperfile
 from statemachine.errors import UserUnknownError
 
 HERE = Path(__file__).parent

@@ -11,8 +11,9 @@ import zlib
 
 import pytest
 
-from adapters.tunnel import CommandSpec, Tuning, deflate, run_command
-from adapters.tunnel.deflate import Deflater
+from adapters.tunnel import CommandSpec, Tuning, run_command
+from adapters.tunnel.packets import deflate
+from adapters.tunnel.packets.deflate import Deflater
 from statemachine.errors import TunnelError
 
 TEXT = b"".join(b"%d kept what it was told about %d, and nothing else\n" % (n, n * n) for n in range(120_000))

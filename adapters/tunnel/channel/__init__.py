@@ -1,0 +1,1 @@
+"""One channel to the container: a WebSocket, and the connection below it."""

@@ -1,0 +1,1 @@
+"""From a shell in the container to a helper that runs there."""
