@@ -32,7 +32,7 @@ from eventlog.paths import TORN, blobs_path
 from eventlog.retention.expired import Told, tombstones
 from eventlog.retention.measure import Cut, entries
 from eventlog.writing.roll import roll
-from eventlog.writing.turn import Turn
+from eventlog.writing.turn import Turn, outlast_leases
 from statemachine.errors import BusyError, LogDamagedError, LogError
 
 _DRAFT: Final = ".draft-"
@@ -66,6 +66,7 @@ def cut(disk: Disk, log: Path, place: Cut) -> None:
             raise BusyError(f"the event log {log} changed while it was read", remedy=_AGAIN)
         # Others may have written lines that they have not synced yet.
         disk.sync(turn.fd)
+        outlast_leases()
         if place.offset == tail.end:
             if not roll(disk, log, tail):
                 raise LogError(f"the event log {log} cannot be sealed", remedy="Check the folder beside it.")

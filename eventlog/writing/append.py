@@ -21,7 +21,7 @@ from eventlog.lines.codec import LOG_SUBJECT
 from eventlog.writing.compose import Composer, Draft
 from eventlog.writing.recover import set_aside
 from eventlog.writing.roll import end_of, roll
-from eventlog.writing.turn import STAYS_OPEN, Turn
+from eventlog.writing.turn import STAYS_OPEN, Turn, outlast_leases
 from statemachine.errors import LogError
 from statemachine.ports import Recorded
 
@@ -73,8 +73,8 @@ class Appender:
         try:
             self._disk.make_folder(self._path.parent)
             with self._turn as turn:
-                if turn.status.st_mode != _PRIVATE:
-                    self._protect(turn.fd, turn.status)
+                if turn.mode != _PRIVATE:
+                    self._protect(turn.fd)
                 self._end(turn.fd)
         except OSError as error:
             raise self._explained(error) from error
@@ -91,11 +91,11 @@ class Appender:
     ) -> tuple[Recorded, Tail]:
         written = None
         with self._turn as turn:
-            fd, status, tail = turn.fd, turn.status, self._last
-            if status.st_mode != _PRIVATE:
-                self._protect(fd, status)
+            fd, tail = turn.fd, self._last
+            if turn.mode != _PRIVATE:
+                self._protect(fd)
             # What we wrote last nobody takes back, nor anything before it: the same length is the same log.
-            if tail is None or tail.end != status.st_size or self._opened != turn.opened:
+            if tail is None or tail.end != turn.size or self._opened != turn.opened:
                 tail = self._end(fd)
             # At least one line in every file, however small a segment is to be.
             if tail.end < self._segment or not (may_roll and tail.end and self._roll(fd, tail)):
@@ -121,10 +121,12 @@ class Appender:
     def _roll(self, fd: int, tail: Tail) -> bool:
         # Others may have written lines that they have not synced yet, and what comes next is in another file.
         self._disk.sync(fd)
+        outlast_leases()
         return roll(self._disk, self._path, tail)
 
-    def _protect(self, fd: int, status: os.stat_result) -> None:
+    def _protect(self, fd: int) -> None:
         """Take the rights of others off what should be a file of ours alone."""
+        status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise not_a_file(self._path)
         if not make_private(fd, status):
@@ -170,12 +172,12 @@ class Appender:
         opened = self._turn.opened
         self._note(error)
         with suppress(OSError, LogError), self._turn as turn:
-            if turn.opened == opened and turn.status.st_size == after.end:
+            if turn.opened == opened and turn.size == after.end:
                 self._take_back(turn.fd, tail)
             elif turn.opened == opened and isinstance(error, OSError):
                 # Theirs follow ours and cannot be taken back. The system may have dropped our bytes and call
                 # their syncs a success, so they are written once more, in place.
-                self._disk.write_anew(turn.fd, tail.end, turn.status.st_size)
+                self._disk.write_anew(turn.fd, tail.end, turn.size)
         self._turn.forget()
 
     def _take_back(self, fd: int, tail: Tail) -> None:

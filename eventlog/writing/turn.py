@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -14,21 +15,33 @@ from eventlog.lock import LOCK_SUFFIX, try_lock, unlock, wait_for
 _LOCKS_THE_LOG: Final = sys.platform != "win32"
 STAYS_OPEN: Final = _LOCKS_THE_LOG
 """Whether the log is still open behind a turn."""
+LEASE: Final = 0.005
+"""Seconds for which a look at the log's name counts, so that not each of many appends in a row takes one.
+
+Whoever takes the name from the file, in his turn, waits for so long first: no look from before his turn counts then.
+"""
+
+
+def outlast_leases() -> None:
+    """What comes first, in a turn, when the file is to lose its name: whoever looked before must look again then."""
+    time.sleep(LEASE)
 
 
 class Turn:
     """Holds the lock while in the ``with`` block; the system lets go of it when the process dies, however it dies.
 
     The file stays open from turn to turn, because opening it is a fifth of what an append costs besides the
-    disk. Each turn makes sure that it still is the file of that name.
+    disk. A turn makes sure that it still is the file of that name, unless one did so a moment before.
     """
 
-    __slots__ = ("_device", "_disk", "_inode", "_lock", "_path", "_patience", "fd", "opened", "status")
+    __slots__ = ("_device", "_disk", "_inode", "_lease", "_lock", "_path", "_patience", "fd", "mode", "opened", "size")
 
     fd: int
     """The log, to read and append."""
-    status: os.stat_result
+    size: int
     """Of the log, as the turn began."""
+    mode: int
+    """Of the log, when its name was last looked at."""
     opened: int
     """How often the file was opened: an inode's number does not identify it, because numbers are used again."""
 
@@ -37,6 +50,7 @@ class Turn:
         self._disk = disk
         self._patience = patience
         self._device = self._inode = 0
+        self._lease = 0.0
         self._lock = self.fd = -1
         self.opened = 0
 
@@ -47,10 +61,16 @@ class Turn:
                     self._open()
                 if _LOCKS_THE_LOG and not try_lock(self.fd):
                     wait_for(self.fd, self._path, self._patience)
+                    self._lease = 0.0
+                now = time.monotonic()
+                if now < self._lease:
+                    self.size = os.lseek(self.fd, 0, os.SEEK_END)
+                    return self
                 try:
                     # A Path would cost as much as the call.
-                    self.status = status = os.stat(self._path)  # noqa: PTH116
+                    status = os.stat(self._path)  # noqa: PTH116
                     if status.st_ino == self._inode and status.st_dev == self._device:
+                        self.size, self.mode, self._lease = status.st_size, status.st_mode, now + LEASE
                         return self
                 except FileNotFoundError:
                     pass
@@ -84,6 +104,7 @@ class Turn:
     def forget(self) -> None:
         """Close the file, which unlocks it unless another process inherited it; a turn after that opens it again."""
         fds, self.fd, self._lock = (self.fd, self._lock), -1, -1
+        self._lease = 0.0
         for fd in fds:
             if fd >= 0:
                 os.close(fd)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from eventlog import Actor, EventLog, blobs, verify
+from eventlog.writing.turn import LEASE
 from statemachine.events import Created, Exited, Failure, Owner, Receipt, StartFailed, StopRequested
 from statemachine.secret import Secret
 
@@ -42,6 +44,7 @@ def test_a_looser_mode_is_warned_of_by_verify_and_taken_back_by_append(log: Even
     path.chmod(loose)
     assert bool(verify(path).warnings) == bool(loose & 0o077)
     if os.geteuid() == 0 or loose != 0o400:
+        time.sleep(LEASE)
         log.append("ws", Created())
         assert mode(path) == 0o600
         assert verify(path).warnings == ()
@@ -56,6 +59,7 @@ def test_rights_that_only_the_owner_can_take_back_are_warned_of(
     log.append("ws", Created())
     path.chmod(0o664)
     monkeypatch.setattr(os, "fchmod", refuse)
+    time.sleep(LEASE)
     log.append("ws", Created())
     assert "only its owner can change that" in caplog.text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from eventlog import EventLog, verify
 from eventlog.disk import Disk
 from eventlog.lock import LOCK_SUFFIX
-from eventlog.writing.turn import Turn
+from eventlog.writing.turn import LEASE, Turn
 from statemachine.errors import LogError
 from statemachine.events import Exited
 from tests.eventlog.conftest import ACTOR
@@ -92,6 +93,7 @@ def test_a_lock_that_is_never_released_is_an_error_in_the_end(make: Callable[...
 
 def test_a_log_moved_away_while_waiting_is_not_written_to(log: EventLog, path: Path) -> None:
     log.append("ws", Exited())
+    time.sleep(LEASE)
     moved = path.with_name("moved")
     with ThreadPoolExecutor(1) as pool:
         with Turn(log.path, Disk(), 1):
