@@ -71,6 +71,8 @@ class EventLog:
         self._appender = Appender(self.path, self._composer, disk=self._disk, patience=patience, segment=segment)
         self._known: dict[str, Known] = {}
         self._recalled: dict[str, tuple[Workspace, Place]] = {}
+        self._subject = ""
+        self._behind: Tail | None = None
         self._mutex = threading.Lock()
         self._last = self._look_at = 0
         _alive.add(self)
@@ -97,11 +99,8 @@ class EventLog:
         # Before the line is written, for what others sealed by now is then before it.
         sealed = noted(self.path) if looks else None
         with self._mutex:
-            recorded, after = self._appender.append(draft, expected, self._expect)
-            if expected is not None:
-                self._known[subject] = grown(
-                    self._known[subject], (recorded,), Place(after.base, after.end, after.hash)
-                )
+            recorded, self._behind = self._appender.append(draft, expected, self._expect)
+            self._subject = subject
         self._last = recorded.seq
         if self._appender.rolled:
             self._appender.rolled = False
@@ -209,11 +208,19 @@ class EventLog:
                 yield found, Place(piece.base, behind, "")
             yield [], Place(piece.base, behind, piece.head_at(behind))
 
-    def _expect(self, _fd: int, tail: Tail, subject: str, expected: int) -> None:
+    def _expect(self, tail: Tail, subject: str, expected: int) -> None:
         """Raise LogConflictError unless ``expected`` is the seq of the subject's last event.
 
-        Reads what was appended since the subject was last known.
+        Reads what was appended since the subject was last known, unless this object wrote the last line for it.
         """
+        ours = tail is self._behind and subject == self._subject
+        version = tail.seq if ours else self._version(tail, subject)
+        if version != expected:
+            raise LogConflictError(
+                f"workspace {subject} was changed by another process: its last event is {version}, not {expected}"
+            )
+
+    def _version(self, tail: Tail, subject: str) -> int:
         known = self._known.get(subject)
         if known is None or known.place.offset != tail.end or known.place.head != tail.hash:
             with open_view(self._disk, self.path) as view:
@@ -222,10 +229,7 @@ class EventLog:
                 for found, place in self._read(view, subject, known):
                     known = grown(known, found, place)
             self._known[subject] = known
-        if known.version != expected:
-            raise LogConflictError(
-                f"workspace {subject} was changed by another process: its last event is {known.version}, not {expected}"
-            )
+        return known.version
 
 
 def ensure_writable(path: Path) -> None:

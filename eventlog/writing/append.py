@@ -25,8 +25,8 @@ from eventlog.writing.turn import STAYS_OPEN, Turn, outlast_leases
 from statemachine.errors import LogError
 from statemachine.ports import Recorded
 
-Check = Callable[[int, Tail, str, int], None]
-"""Called in our turn with the open log, its end, and what a subject's version should be; raises if it is not."""
+Check = Callable[[Tail, str, int], None]
+"""Called in our turn with the end of the log, and what a subject's version should be; raises if it is not."""
 
 Make = Callable[[Tail], Draft]
 
@@ -101,7 +101,7 @@ class Appender:
             if tail.end < self._segment or not (may_roll and tail.end and self._roll(fd, tail)):
                 made = draft if isinstance(draft, Draft) else draft(tail)
                 if expected is not None:
-                    check(fd, tail, made.subject, expected)
+                    check(tail, made.subject, expected)
                 written = self._write(fd, tail, made)
                 # Until the folder knows the file, nobody else's sync is worth anything.
                 if not tail.end or not STAYS_OPEN:
