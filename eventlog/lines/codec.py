@@ -167,7 +167,6 @@ class Ids:
 
     def make(self, moment: datetime, number: int) -> str:
         """The id for a number that nothing else in the same log has."""
-        # Twice as fast as to format numbers with leading zeros: a one in front of them keeps them.
-        time = hex(_ONE | int(moment.timestamp() * 1000))
-        count = hex(_ONE | self._first + number & _MASK)
-        return f"{time[3:11]}-{time[11:]}{self._process}{count[3:]}"
+        # Faster than to format numbers with leading zeros: a one in front of them keeps them.
+        digits = hex((_ONE | int(moment.timestamp() * 1000)) << 48 | self._first + number & _MASK)
+        return f"{digits[3:11]}-{digits[11:15]}{self._process}{digits[15:]}"

@@ -39,7 +39,7 @@ MIN_LINE: Final = len(START) - _PREV_AT + len(_PREV)
 def seal(body: bytes) -> tuple[bytes, str]:
     """The finished line, newline included, and its hash, from the line as an object without the member ``hash``."""
     digest = sha256(body).hexdigest()
-    return b'%b,"hash":"%b"}\n' % (body[:-1], digest.encode()), digest
+    return b"".join((body[:-1], b',"hash":"', digest.encode(), b'"}\n')), digest
 
 
 def follows(line: bytes, head: str) -> str:
