@@ -184,15 +184,21 @@ def test_a_time_without_a_zone_is_refused() -> None:
 SINCE_1970 = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # bounds
 
 
-@given(SINCE_1970, st.binary(min_size=10, max_size=10), st.integers(1, 2**40))
-def test_ids_are_uuid_version_7(moment: datetime, entropy: bytes, number: int) -> None:
+@given(
+    SINCE_1970,
+    st.timedeltas(timedelta(0), timedelta(days=9)),
+    st.binary(min_size=10, max_size=10),
+    st.integers(1, 2**40),
+)
+def test_ids_are_uuid_version_7(moment: datetime, later: timedelta, entropy: bytes, number: int) -> None:
     ids = Ids(entropy)
     text = ids.make(moment, number)
     parsed = uuid.UUID(text)
     assert str(parsed) == text
     assert (parsed.version, parsed.variant) == (7, uuid.RFC_4122)
     assert parsed.int >> 80 == int(moment.timestamp() * 1000)
-    assert ids.make(moment, number + 1) != text
+    following = uuid.UUID(ids.make(moment + later, number + 1))
+    assert following.int - parsed.int in (1, 1 - 2**48)
 
 
 class AsStruct(msgspec.Struct):
