@@ -25,6 +25,8 @@ def explain(*, source: Source, workspace: str, as_json: bool) -> None:
 
     records = of_workspace(source, workspace)
     steps = list(walk(records, source.damage))
+    if not steps:
+        return  # nothing that is recorded of it can have happened, which is named as damage
     found_operations = operations(records)
     found = explained(workspace, steps, found_operations)
     if found is None:

@@ -11,6 +11,7 @@ import pytest
 from adapters.cli.main import run
 from adapters.ship.writer import blob_name, writer_of
 from statemachine.errors import LogDamagedError, LogError
+from tests.adapters.cli.audit import newer
 from tests.adapters.cli.audit.people import copies
 from tests.adapters.cli.calling import Call, objects
 from tests.adapters.ship.logs import chained, write
@@ -54,23 +55,6 @@ def test_a_line_with_a_good_hash_that_is_no_record_is_its_writers_damage(
     assert "ada" in out
 
 
-NEW = {"user": "eve", "host": "new", "azure": ""}
-ASKED = {
-    "owner": {"host": "new", "pid": 1, "started": "1"},
-    "group": {"subscription": "s", "resource_group": "r", "name": "n", "container": "c"},
-    "facts": {"image": "i", "location": "eastus", "cpu": 1.0, "memory_gb": 1.0},
-}
-NEWER = [
-    {"subject": "shop", "type": "CreateRequested", "schema": 9, "data": {}},
-    {"subject": "shop", "type": "Created", "data": {}},
-    {"subject": "api", "type": "CreateRequested", "data": ASKED},
-    {"subject": "api", "type": "Created", "data": {}},
-    {"subject": "api", "type": "StopRequested", "schema": 9, "data": {}},
-    {"subject": "api", "type": "Stopped", "data": {}},
-]
-"""Of intents of a newer shape nothing is known here, so what follows them makes no sense."""
-
-
 @pytest.mark.parametrize(
     "verb", [("audit", "cost"), ("audit", "report", "-o", "report.html"), ("audit", "who", "eve/shop")]
 )
@@ -79,7 +63,7 @@ def test_one_with_a_newer_version_does_not_keep_the_others_from_being_read(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     _, alone, _ = call("audit", "cost", "--json")
-    data = chained([one | {"actor": NEW} for one in NEWER])
+    data = newer.log()
     name = writer_of(data.partition(b"\n")[0])
     write(folder / blob_name(name, 1), data)
     status, _, err = call(*verb)
@@ -91,6 +75,16 @@ def test_one_with_a_newer_version_does_not_keep_the_others_from_being_read(
     (api,) = (line for line in objects(out) if line["workspace"] == "api")
     assert (api["seconds"], api.get("running")) == (3.0, None)
     assert [line for line in objects(out) if line != api] == objects(alone)
+
+
+def test_a_workspace_of_which_nothing_can_have_happened_is_no_defect(folder: Path, call: Call) -> None:
+    opened = {"subject": "odd", "type": "CommandOpened", "data": {"owner": newer.OWNER, "command": "c"}}
+    data = chained([opened])
+    write(folder / blob_name(writer_of(data.partition(b"\n")[0]), 1), data)
+    for verb in (("explain", "odd"), ("replay", "odd"), ("audit", "who", "odd")):
+        status, _, err = call(*verb)
+        assert (status, len(err.splitlines())) == (LogDamagedError.exit_status, 1), verb
+        assert "event 1 of the log says CommandOpened" in err
 
 
 @pytest.mark.parametrize("other", ["host.mallory.{}", "laptop.ada.0123456789abcdef", "laptop.eve.{}"])
