@@ -32,10 +32,9 @@ class Step(NamedTuple):
 def walk(records: Iterable[Record], damage: list[LogDamagedError] | None = None) -> Iterator[Step]:
     """The events of all workspaces in order; the logs' own events are left out.
 
-    Raises LogDamagedError for a history that no version of this program ever wrote; once ``damage`` was noted,
-    an event that cannot have happened is left out instead. Where many logs are read together, one whose owner has a
-    newer version must not keep the others from being read: that is noted, once a workspace, and its history taken up
-    again where the next event tells the state.
+    Raises LogDamagedError for a history that no version of this program ever wrote. Where ``damage`` is given that is
+    noted there, once a workspace: the event that cannot have happened is left out, and the history taken up again where
+    the next one tells the state. A newer version, whose events are unknown here, leaves such a history.
     """
     workspaces: dict[Stream, Workspace] = {}
     noted: set[Stream] = set()
@@ -49,13 +48,12 @@ def walk(records: Iterable[Record], damage: list[LogDamagedError] | None = None)
         try:
             after = evolve(before, recorded)
         except LogDamagedError as error:
-            if damage is None or not (damage or stream.writer):
+            if damage is None:
                 raise
-            if not stream.writer:
-                continue
             if stream not in noted:
                 noted.add(stream)
-                damage.append(LogDamagedError(f"{stream.writer}: {error.message}", remedy=error.hint))
+                whose = f"{stream.writer}: " if stream.writer else ""
+                damage.append(LogDamagedError(f"{whose}{error.message}", remedy=error.hint))
             if event is None or not moves_always(type(event)):
                 continue
             after = evolve(replace(before, state=next(iter(TABLE[type(event)]))), recorded)

@@ -12,6 +12,7 @@ import pytest
 
 from adapters.cli.audit.group import AUDIT_VERBS
 from statemachine.errors import LogDamagedError, LogError, UnsupportedError
+from tests.adapters.cli.audit import newer
 from tests.adapters.cli.calling import Call, objects
 from tests.adapters.ship.logs import chained
 from tests.eventlog.audit.story import ADA, Story, week
@@ -432,3 +433,27 @@ def test_a_log_of_which_nothing_can_be_read_is_not_called_empty(
     status, out, err = call(*verb)
     assert (status, out, len(err.splitlines())) == (LogDamagedError.exit_status, "", 1)
     assert "line 1: " in err
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("audit", "cost"),
+        ("audit", "who", "api"),
+        ("audit", "report", "-o", "report.html"),
+        ("replay", "api"),
+        ("replay", "--diff", "api@2", "api"),
+        ("explain", "api"),
+    ],
+    ids=" ".join,
+)
+def test_what_a_newer_version_wrote_is_left_out_and_named(
+    call: Call, story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    story.path.write_bytes(newer.log())
+    status, out, err = call(*verb)
+    assert status == LogDamagedError.exit_status
+    assert out or "nothing of workspace api failed; it is stopped" in err
+    (line,) = [line for line in err.splitlines() if line.startswith("error")]
+    assert "install that one" in line
