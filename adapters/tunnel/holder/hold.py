@@ -290,8 +290,8 @@ class _Holder:
         if client.order > protocol.REQUEST_MOST:
             raise ValueError(message)
         if len(client.fds) != 3:
-            client.say({"error": protocol.describe(_no_room("its descriptors did not arrive"))})
-            raise ValueError(message)
+            self._refuse(client, "its descriptors did not arrive")
+            return
         if message.get("idle") is not None:
             self._idle = float(message["idle"])  # the option may have been changed since we were started
 
@@ -322,9 +322,18 @@ class _Holder:
         except ProviderError as problem:
             self._finish(client, {"error": protocol.describe(problem)})
         except OSError as problem:
-            self._finish(client, {"error": protocol.describe(_no_room(problem.strerror or str(problem)))})
+            self._refuse(client, problem.strerror or str(problem))
         finally:
             client.close_fds()
+
+    def _refuse(self, client: Client, why: str) -> None:
+        """There are no descriptors for another command; where it would be the only one, the limit is too low for any.
+
+        It is that of whoever started us: the next command brings its own.
+        """
+        self._finish(client, {"error": protocol.describe(_no_room(why))})
+        if not self._busy:
+            self._stop()
 
     def _tell_who_was_sent(self) -> None:
         """Before the bytes leave: a client whose holder dies afterwards must not have its command run twice."""

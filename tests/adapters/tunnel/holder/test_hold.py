@@ -75,6 +75,17 @@ def test_one_command_too_many_is_its_own_misfortune(held, monkeypatch):
     assert len(holder.started) == 1
 
 
+def test_a_holder_that_has_no_room_for_a_single_command_makes_way(held, monkeypatch):
+    """Its limit is that of the shell it was started from; other shells have others."""
+    monkeypatch.setenv("DPACI_TEST_FILES", "12")
+    holder = held()
+    with pytest.raises(TunnelError, match=r"no room for another command: .*ulimit -n"):
+        holder("true")
+    assert holder.started[0].wait(PATIENCE) == 0
+    monkeypatch.delenv("DPACI_TEST_FILES")
+    assert holder("exit 5").status == 5
+
+
 def test_the_socket_is_private(held):
     holder = held()
     holder("true")
