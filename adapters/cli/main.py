@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Final
@@ -94,10 +95,17 @@ def run(arguments: list[str]) -> int:
             import traceback
 
             traceback.print_exc()
-        defect = InternalError(one_line(f"unexpected {type(error).__name__}: {error}"))
+        defect = _defect(error)
         say(f"error: {defect}")
         return defect.exit_status
     return status if isinstance(status, int) else 0
+
+
+def _defect(error: Exception) -> InternalError:
+    """What is said of an error that nobody expected."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return InternalError(os.strerror(error.errno), remedy="Raise the limit (`ulimit -n`), or end other programs.")
+    return InternalError(one_line(f"unexpected {type(error).__name__}: {error}"))
 
 
 def _with_help(error: click.ClickException) -> str:

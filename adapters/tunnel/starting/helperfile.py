@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from dataclasses import dataclass
 from functools import cache
@@ -27,11 +28,13 @@ class Helper:
 
 
 def read(folder: Path) -> Helper:
-    """Read and verify; raises HelperMismatchError with what to do."""
+    """Read and verify; raises HelperMismatchError with what to do, and OSError where no more files can be opened."""
     try:
         data = (folder / NAME).read_bytes()
         wanted = (folder / f"{NAME}.sha256").read_text(encoding="ascii").split()[0]
     except (OSError, UnicodeDecodeError, IndexError) as problem:
+        if isinstance(problem, OSError) and problem.errno in (errno.EMFILE, errno.ENFILE):
+            raise  # it may well be there
         raise HelperMismatchError(
             f"the tunnel's helper is not built ({folder / NAME})",
             remedy="Run `make helper` in a checkout, or install devpod-provider-aci again.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -72,6 +73,20 @@ def test_a_defect_is_one_line_and_no_traceback(
     monkeypatch.setenv("DEVPOD_DEBUG", "true")
     main.run(["status"])
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_that_no_more_files_can_be_opened_is_not_to_be_reported(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def broken(*_args: object, **_kwargs: object) -> None:
+        raise OSError(number, os.strerror(number), "/dev/null")
+
+    monkeypatch.setattr(cli, "main", broken)
+    # Not a status that a command may have ended with.
+    assert main.run(["command"]) == InternalError.exit_status
+    _, err = capsys.readouterr()
+    assert err == f"error: {os.strerror(number)}. Raise the limit (`ulimit -n`), or end other programs.\n"
 
 
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -295,6 +296,15 @@ def test_a_helper_that_is_not_what_was_built(tmp_path):
         helperfile.read(tmp_path)
     (tmp_path / f"{helperfile.NAME}.sha256").write_text("00" * 32)
     with pytest.raises(HelperMismatchError, match="was built as 0000"):
+        helperfile.read(tmp_path)
+
+
+def test_a_helper_that_no_descriptor_is_left_for_is_not_called_missing(tmp_path, monkeypatch):
+    def refused(_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(OSError, match="Too many open files"):
         helperfile.read(tmp_path)
 
 
