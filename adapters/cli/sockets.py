@@ -128,8 +128,9 @@ def _stop_holders_in(folder: Path, stem: str) -> None:
 
         for socket in sockets:
             stop_holder(socket)
-    # Those of holders that went when they were idle are there as well: one of each time the container was started.
-    for trace in (PLACE, ".err", ".lock"):
+    # Those of holders that went when they were idle, or were killed, are there as well: of each time the container was
+    # started. One that does not even answer has no socket any more, and goes when it finds that out.
+    for trace in (PLACE, ".err", ".lock", ".sock"):
         for path in folder.glob(f"{stem}-*{trace}"):
             path.unlink(missing_ok=True)
 

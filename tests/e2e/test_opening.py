@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 
+import pytest
+
 from emulator.testing import Running
 from tests.e2e.provider import Provider, eventually
 
@@ -82,26 +84,35 @@ def test_the_helper_leaves_no_dead_process_about(machine: Provider) -> None:
     assert [line for line in ours if line.rpartition(")")[2].split()[0] == "Z"] == []
 
 
-def test_no_file_of_a_holder_outlives_the_workspace(machine: Provider) -> None:
-    brief = machine.with_env(ACI_TUNNEL_IDLE="0")
-    run = machine.home / "run"
-    machine.ok("create")
-    brief.shell("true")
-    assert eventually(lambda: not list(run.rglob("*.sock")))
-    assert list(run.rglob("*.lock"))
-    machine.ok("delete")
-    assert [path for path in run.rglob("*") if path.is_file()] == []
-
-
-def test_a_holder_that_was_killed_is_replaced(machine: Provider) -> None:
-    machine.ok("create")
-    machine.shell("true")
+def kill_holder(machine: Provider) -> None:
+    """Kill the one holder there is."""
     (path,) = (machine.home / "run").rglob("*.sock")
     with socket.socket(socket.AF_UNIX) as probe:
         probe.connect(str(path))
         credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     pid = int.from_bytes(credentials[:4], sys.byteorder)
     subprocess.run(["kill", "-9", str(pid)], check=True)
+
+
+@pytest.mark.parametrize("ending", ["idle", "killed"])
+def test_no_file_of_a_holder_outlives_the_workspace(machine: Provider, ending: str) -> None:
+    run = machine.home / "run"
+    machine.ok("create")
+    caller = machine.with_env(ACI_TUNNEL_IDLE="0") if ending == "idle" else machine
+    assert caller.shell("true").returncode == 0
+    if ending == "idle":
+        assert eventually(lambda: not list(run.rglob("*.sock")))
+    else:
+        kill_holder(machine)
+    assert list(run.rglob("*.lock"))
+    machine.ok("delete")
+    assert [path for path in run.rglob("*") if not path.is_dir()] == []
+
+
+def test_a_holder_that_was_killed_is_replaced(machine: Provider) -> None:
+    machine.ok("create")
+    machine.shell("true")
+    kill_holder(machine)
     assert machine.shell("echo back").stdout == b"back\n"
 
 
