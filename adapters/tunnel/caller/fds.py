@@ -13,6 +13,8 @@ from typing import Final
 
 PIPE_ROOM: Final = 256 * 1024
 PIECES_MOST: Final = 64
+_MULTIPLEXER: Final = (5, 2)
+"""Numbers of Linux's /dev/ptmx."""
 
 
 def _reopened(fd: int, flags: int) -> int | None:
@@ -21,6 +23,13 @@ def _reopened(fd: int, flags: int) -> int | None:
         return os.open(f"/proc/self/fd/{fd}", flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
         return None
+
+
+def _can_be_reopened(status: os.stat_result) -> bool:
+    """Whether opening it once more gives the same: a pseudo-terminal's master would be the master of a new one."""
+    if stat.S_ISCHR(status.st_mode):
+        return (os.major(status.st_rdev), os.minor(status.st_rdev)) != _MULTIPLEXER
+    return stat.S_ISFIFO(status.st_mode)
 
 
 def _roomy(fd: int) -> None:
@@ -37,9 +46,10 @@ class Source:
     """Where a command's input comes from."""
 
     def __init__(self, fd: int) -> None:
-        mode = os.fstat(fd).st_mode
+        status = os.fstat(fd)
+        mode = status.st_mode
         # Of a terminal too: another reader may be faster than we are after the look whether something is there.
-        own = _reopened(fd, os.O_RDONLY) if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) else None
+        own = _reopened(fd, os.O_RDONLY) if _can_be_reopened(status) else None
         self.fd = os.dup(fd) if own is None else own
         if stat.S_ISFIFO(mode):
             _roomy(self.fd)
@@ -67,8 +77,9 @@ class Sink:
     """Where a command's output goes. ``write`` takes what fits; nothing here waits."""
 
     def __init__(self, fd: int) -> None:
-        mode = os.fstat(fd).st_mode
-        own = _reopened(fd, os.O_WRONLY) if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) else None
+        status = os.fstat(fd)
+        mode = status.st_mode
+        own = _reopened(fd, os.O_WRONLY) if _can_be_reopened(status) else None
         self._socket: socket.socket | None = None
         # A pipe that polls as writable has room for this many bytes, so a blocking write of them does not wait.
         self._most = 0

@@ -12,12 +12,13 @@ import subprocess
 import sys
 import termios
 import time
+import tty
 from pathlib import Path
 
 import pytest
 
 from adapters.tunnel import CommandSpec, TtySize, run_command
-from adapters.tunnel.caller.fds import Source
+from adapters.tunnel.caller.fds import Sink, Source
 from tests.waiting import PATIENCE, until
 
 PROGRAM = """
@@ -180,6 +181,22 @@ def test_a_terminal_with_another_reader_stops_nobody_who_reads_it_too():
         until(lambda: source.read(10) == b"line\n")
     finally:
         source.close()
+        os.close(master)
+        os.close(slave)
+
+
+def test_the_other_end_of_a_terminal_is_read_and_written_as_it_is():
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    source, sink = Source(master), Sink(master)
+    try:
+        os.write(slave, b"typed")
+        until(lambda: source.read(10) == b"typed")
+        assert sink.write([memoryview(b"shown")]) == 5
+        assert os.read(slave, 10) == b"shown"
+    finally:
+        source.close()
+        sink.close()
         os.close(master)
         os.close(slave)
 
