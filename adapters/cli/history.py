@@ -11,6 +11,7 @@ import click
 
 from adapters.cli.compose import log_path
 from adapters.cli.console import say
+from adapters.cli.key_option import PUBLIC_KEYS
 
 
 @click.command()
@@ -51,19 +52,13 @@ def history(*, workspace: str | None, limit: int, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="Check this log instead of your own.",
 )
-@click.option(
-    "--public-key",
-    "keys",
-    type=click.Path(exists=True, dir_okay=False),
-    multiple=True,
-    help="Also check what is signed; the file that `audit key` wrote. Give several if the key was changed.",
-)
+@PUBLIC_KEYS
 @click.option(
     "--archive",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder with segments that `audit archive` copied: what is not here any more is read from there.",
 )
-def verify(source: Path | None, keys: tuple[str, ...], archive: Path | None) -> None:
+def verify(source: Path | None, keys: tuple[Path, ...], archive: Path | None) -> None:
     """Check the event log's hash chain line by line."""
     from adapters.cli.expired import expired
     from eventlog import verify as check
@@ -77,7 +72,7 @@ def verify(source: Path | None, keys: tuple[str, ...], archive: Path | None) -> 
         from eventlog.sealing.seal import read_trust
         from eventlog.verify import verify_signed
 
-        verdict = verify_signed(path, [read_trust(Path(key)) for key in keys], archive=archive)
+        verdict = verify_signed(path, [read_trust(key) for key in keys], archive=archive)
     else:
         verdict = check(path, archive=archive)
     for warning in verdict.warnings:

@@ -15,6 +15,7 @@ from adapters.cli.audit.prices import chosen_prices, footnotes, price_options
 from adapters.cli.audit.source import Reader, Source, from_option
 from adapters.cli.call_error import CallError
 from adapters.cli.expired import expired
+from adapters.cli.key_option import PUBLIC_KEYS
 from statemachine.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -33,13 +34,7 @@ if TYPE_CHECKING:
 @from_option
 @range_options
 @price_options
-@click.option(
-    "--public-key",
-    "keys",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    multiple=True,
-    help="Also check what is signed, and say so on the page; the file that `audit key` wrote.",
-)
+@PUBLIC_KEYS
 def report(
     *,
     source: Source,

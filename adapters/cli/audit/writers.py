@@ -11,6 +11,7 @@ from adapters.cli.audit import shipped
 from adapters.cli.audit.rows import print_rows
 from adapters.cli.audit.source import Source, from_option
 from adapters.cli.call_error import CallError
+from adapters.cli.key_option import PUBLIC_KEYS
 from statemachine.errors import LogDamagedError
 
 if TYPE_CHECKING:
@@ -24,13 +25,7 @@ ASK: Final = (
 
 @click.command()
 @from_option
-@click.option(
-    "--public-key",
-    "keys",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    multiple=True,
-    help="Also check who signed: the file that somebody's `audit key` wrote. Give everybody's.",
-)
+@PUBLIC_KEYS
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def writers(*, source: Source, keys: tuple[Path, ...], as_json: bool) -> None:
     """List who shipped to a container, whether each one's log is whole, and who vouches for it."""
