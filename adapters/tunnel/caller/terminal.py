@@ -57,11 +57,11 @@ def terminal_shared(fd: int, loop: Loop, on_turn: Callable[[bool], None]) -> Ite
     ours = True
 
     def look() -> None:
-        turn(not _others_have(fd))
+        turn(now=not _others_have(fd))
         if not ours:
             loop.after(LOOK, look)
 
-    def turn(now: bool) -> None:  # noqa: FBT001  # as ``on_turn`` is called
+    def turn(*, now: bool) -> None:
         nonlocal ours
         if now != ours:
             ours = now
@@ -69,7 +69,7 @@ def terminal_shared(fd: int, loop: Loop, on_turn: Callable[[bool], None]) -> Ite
 
     def noted(number: int) -> None:
         if number == signal.SIGTSTP:
-            turn(False)  # noqa: FBT003
+            turn(now=False)
             handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTSTP)
             signal.signal(signal.SIGTSTP, handler)
