@@ -33,6 +33,14 @@ VERBS: Final[dict[type[e.Event], str]] = {
 OBSERVED: Final = tuple(kind.__name__.lower() for kind in e.OBSERVATIONS)
 """What a row of an observation has in the place of an operation."""
 
+OWN: Final[dict[type[e.Event], str]] = {
+    CheckpointSigned: "seal",
+    SegmentsArchived: "archive",
+    SegmentsExpired: "expire",
+    TornTailSetAside: "set aside",
+}
+"""The same for what the log did itself."""
+
 ENDS: Final[dict[type[e.Event], str]] = {kind: str(verb) for verb, kinds in OUTCOME.items() for kind in kinds}
 """The operation each outcome ends."""
 
@@ -156,7 +164,7 @@ def _seen(record: Record, event: e.Event | None) -> Row:
     if isinstance(event, e.Observation):
         row.detail, row.request_id = what_was_seen(event), event.request_id
     elif own := own_event_of(record.type, record.schema, record.data, record.seq):
-        row.verb, row.detail = _own(own)
+        row.verb, row.detail = OWN[type(own)], _own(own)
     else:
         row.detail = "written by a newer version of this program"
     return row
@@ -169,22 +177,19 @@ def what_was_seen(event: e.Observation) -> str:
     return event.detail
 
 
-def _own(event: e.Event) -> tuple[str, str]:
-    """What the log did itself."""
+def _own(event: e.Event) -> str:
+    """What the log did itself, in detail."""
     match event:
         case TornTailSetAside():
-            return "set aside", f"an unfinished line of {event.size} bytes, kept in {event.file}"
+            return f"an unfinished line of {event.size} bytes, kept in {event.file}"
         case CheckpointSigned():
-            return "seal", f"all {event.count} events before, with key {event.key}"
+            return f"all {event.count} events before, with key {event.key}"
         case SegmentsArchived():
-            return "archive", f"{_span(event.segments)} to {event.place}{_because(event.reason)}"
+            return f"{_span(event.segments)} to {event.place}{_because(event.reason)}"
         case SegmentsExpired():
-            return (
-                "expire",
-                f"{_span(event.segments)}, {event.kept} kept of all up to {event.last}{_because(event.reason)}",
-            )
+            return f"{_span(event.segments)}, {event.kept} kept of all up to {event.last}{_because(event.reason)}"
         case _:
-            return e.name_of(event).lower(), ""
+            return ""
 
 
 def _span(segments: tuple[SegmentFacts, ...]) -> str:

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from eventlog import EventLog, Record
-from eventlog.history import Ended, Row, rows
+from eventlog.codec import OWN_TYPES
+from eventlog.history import OWN, Ended, Row, rows
 from eventlog.table import columns, duration, json_line, json_lines, printable, table
 from statemachine import events as e
 from tests.eventlog.lines.test_record import rewrite
@@ -103,6 +104,10 @@ def test_the_logs_own_events(log: EventLog, path: Path) -> None:
     row = rows(log.records())[1]
     assert (row.subject, row.verb) == ("log", "set aside")
     assert row.detail.startswith("an unfinished line of 4 bytes, kept in events.jsonl.torn-2-")
+
+
+def test_whatever_the_log_does_itself_has_a_name() -> None:
+    assert set(OWN) == set(OWN_TYPES.values())
 
 
 def test_a_limit_beyond_all_numbers_is_none(make: Callable[..., EventLog]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from adapters.cli.call_error import CallError
-from eventlog.history import OBSERVED, VERBS, Ended
+from eventlog.history import OBSERVED, OWN, VERBS, Ended
 
 if TYPE_CHECKING:
     from eventlog.audit.query import Query
@@ -48,7 +48,7 @@ def filter_options(function: F) -> F:
             "--verb",
             "verbs",
             multiple=True,
-            type=click.Choice([*VERBS.values(), *OBSERVED]),
+            type=click.Choice([*VERBS.values(), *OBSERVED, *OWN.values()]),
             metavar="VERB",
             help="Of this kind. Repeatable.",
         ),

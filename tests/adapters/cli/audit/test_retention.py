@@ -16,7 +16,7 @@ from eventlog.disk import Disk
 from eventlog.files.segments import folder
 from eventlog.retention.steps import alone
 from statemachine.events import CommandClosed
-from tests.adapters.cli.calling import Call
+from tests.adapters.cli.calling import Call, objects
 from tests.adapters.cli.terminal import Terminal, on_terminal
 from tests.eventlog.conftest import ACTOR
 from tests.eventlog.lives import LIFE
@@ -125,6 +125,18 @@ def test_another_log_and_an_export_say_so_too(
         assert call("audit", "who", "ws-1", "--from", str(file))[0] == 0
     monkeypatch.setenv("ACI_EVENT_LOG", str(export))
     assert call("verify")[1].splitlines()[1].startswith("events 1 to 48")
+
+
+def test_what_the_log_did_itself_can_be_asked_for(log: Path, call: Call) -> None:
+    call("audit", "seal")
+    call("audit", "expire", "--before", "2026-01-03")
+    with log.open("ab") as file:
+        file.write(b"torn")
+    call("audit", "seal")
+    rows = objects(call("audit", "--json")[1])
+    for verb in ("seal", "expire", "set aside"):
+        asked = objects(call("audit", "--json", "--verb", verb)[1])
+        assert asked == [row for row in rows if row["verb"] == verb] != [], verb
 
 
 def test_an_export_of_a_log_that_expired_more_than_once_tells_the_latest(log: Path, call: Call, tmp_path: Path) -> None:
