@@ -11,7 +11,7 @@ from pygal import HorizontalStackedBar, StackedBar  # type: ignore[import-untype
 from adapters.report.svg import SHAPES, Shape, Tick, config, drawn, fitting, ticks
 from eventlog.audit.bars import Drawn, Fleet, condensed
 from eventlog.audit.summary import Summary
-from eventlog.table import duration, printable
+from eventlog.table import duration
 from statemachine.states import State
 
 MOST_WORKSPACES: Final = 30
@@ -28,6 +28,8 @@ _ROW: Final = 28
 """Height of a workspace's row."""
 _NAME: Final = {"wide": 24, "narrow": 14}
 """Characters of a name that fit beside the chart."""
+NAME_MOST: Final = 120
+"""The same where a name has a line to itself."""
 
 
 def timeline(summary: Summary, shape: Shape) -> str:
@@ -119,7 +121,7 @@ def _ranked(summary: Summary) -> list[str]:
 
 
 def _portion(name: str, day: str, amount: float, currency: str) -> dict[str, object]:
-    return {"value": amount, "tooltip": f"{printable(name)}, {day}: {amount:.2f} {currency}"}
+    return {"value": amount, "tooltip": f"{fitting(name, NAME_MOST)}, {day}: {amount:.2f} {currency}"}
 
 
 def _counted(state: State, at: int, value: float, found: Fleet) -> dict[str, object] | None:
@@ -162,12 +164,13 @@ def _pieces(bars: Sequence[Drawn], since: datetime) -> list[dict[str, object]]:
 
 def _told(drawn_bar: Drawn) -> str:
     bars = drawn_bar.bars
+    name = fitting(bars[0].workspace, NAME_MOST)
     span = f"{bars[0].since:%d %b %H:%M} to {bars[-1].until:%d %b %H:%M} UTC"
     if len(bars) > 1:
         states = ", ".join(dict.fromkeys(str(bar.state) for bar in bars))
-        return f"{printable(bars[0].workspace)}: {states}, {span}"
+        return f"{name}: {states}, {span}"
     lasted = duration((bars[0].until - bars[0].since).total_seconds())
-    return f"{printable(bars[0].workspace)}: {bars[0].state}, {span}, {lasted}"
+    return f"{name}: {bars[0].state}, {span}, {lasted}"
 
 
 CHARTS: Final[dict[str, Callable[[Summary, Shape], str]]] = {"timeline": timeline, "costs": costs}

@@ -11,13 +11,14 @@ from typing import Final, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from adapters.report.charts import MOST_WORKSPACES, cost_colours, drawings
+from adapters.report.charts import MOST_WORKSPACES, NAME_MOST, cost_colours, drawings
+from adapters.report.svg import fitting
 from eventlog.audit.bars import most_at_once
 from eventlog.audit.catalogue import entry_for
 from eventlog.audit.operations import Operation
 from eventlog.audit.summary import Summary
 from eventlog.history import VERBS
-from eventlog.table import duration, printable
+from eventlog.table import duration
 from eventlog.verify import Verdict
 from statemachine.states import State
 
@@ -26,6 +27,8 @@ MOST_FAILURES: Final = 20
 MOST_LINES: Final = 25
 """Lines of a table: a page is for reading, and `audit` has the rest."""
 FEW: Final = 3
+TEXT_MOST: Final = 2000
+"""Characters of a text; Azure's longest messages are shorter, and `audit --json` has whatever is not."""
 
 _WORDS: Final = re.compile(r"[A-Z]+[^A-Z]*|[^A-Z]+")
 
@@ -97,8 +100,8 @@ def render(summary: Summary, seal: Seal, frame: Frame) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # What comes from the log may hold anything, control characters included.
-        finalize=lambda value: printable(value) if type(value) is str else value,
+        # What comes from the log may hold anything, control characters included, and a megabyte of it.
+        finalize=lambda value: fitting(value, TEXT_MOST) if type(value) is str else value,
     )
     environment.filters |= {"clock": clock, "money": money, "hours": hours, "took": duration, "entry": _entry}
     environment.filters["breakable"] = breakable
@@ -155,7 +158,7 @@ def hours(seconds: float) -> str:
 
 def breakable(code: str) -> Markup:
     """A code of several words in one, to be broken between them where it has to be."""
-    return Markup("<wbr>").join(_WORDS.findall(printable(code)))
+    return Markup("<wbr>").join(_WORDS.findall(fitting(code, NAME_MOST)))
 
 
 def _entry(one: Operation) -> str:

@@ -65,9 +65,9 @@ STEPS: Final = (
 )
 
 
-def fitting(name: str, most: int) -> str:
-    """A name that fits beside a chart."""
-    clean = printable(name)
+def fitting(text: str, most: int) -> str:
+    """A text that can be shown, of so many characters at most: it may be as long as a line of the log."""
+    clean = printable(text)
     return clean if len(clean) <= most else f"{clean[: most - 1]}…"
 
 

@@ -106,6 +106,18 @@ def test_what_the_log_holds_is_only_ever_text(tmp_path: Path) -> None:
     assert "{{ 7*7 }}" in page
 
 
+def test_a_text_as_long_as_a_line_of_the_log_is_cut(tmp_path: Path) -> None:
+    story, long = Story(tmp_path / "events.jsonl"), "x" * 200_000
+    for number, code in enumerate((long, "Code", "Code")):
+        story.fails_to_create(f"{number}{long}", refused(code, f"said {long}", error="AzureError"))
+    story.call(Actor(long, long, long)).creates(long, 60)
+    page = page_of(story)
+    checked(page)
+    assert len(page) < 200_000
+    assert "said xxx" in page
+    assert "xxx…" in page
+
+
 def test_nothing_but_running_workspaces(tmp_path: Path) -> None:
     page = page_of(Story(tmp_path / "events.jsonl").at("2026-11-20T09:00:00").creates("shop"))
     checked(page)
