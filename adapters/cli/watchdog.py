@@ -13,7 +13,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from adapters.cli.console import say
+
+if TYPE_CHECKING:
+    import subprocess
 
 FORGETS_WITHIN: Final = 20.0
 """Seconds in which DevPod removes the folder once a create has failed."""
@@ -32,27 +37,36 @@ def watched(environ: Mapping[str, str]) -> Iterator[None]:
     Does nothing for a machine that DevPod keeps no folder of.
     """
     folder = environ.get("MACHINE_FOLDER", "")
-    if not (folder and Path(folder).is_dir()):
+    watchdog = _started(Path(folder).absolute(), environ) if folder and Path(folder).is_dir() else None
+    if watchdog is None:
         yield
         return
-    import subprocess  # start, stop and status live beside create, and need none of it
-
-    # It shares none of our streams, for DevPod waits until those are closed, and gets no signal meant for our group.
-    watchdog = subprocess.Popen(
-        [sys.executable, "-m", "adapters.cli.watchdog", str(Path(folder).absolute())],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd="/",
-        env=dict(environ),
-    )
     try:
         yield
     except Exception:
         watchdog.communicate(_SETTLED)
         raise
     watchdog.communicate(_SETTLED)
+
+
+def _started(folder: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
+    """The watchdog; None where the computer starts no more processes, for that is no reason not to create."""
+    import subprocess  # start, stop and status live beside create, and need none of it
+
+    try:
+        # It shares none of our streams, for DevPod waits until those are closed, and gets no signal of our group.
+        return subprocess.Popen(
+            [sys.executable, "-m", "adapters.cli.watchdog", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+            env=dict(environ),
+        )
+    except OSError as problem:
+        say(f"warning: should this create be killed, nobody deletes what it began: {problem.strerror}")
+        return None
 
 
 def main() -> None:
