@@ -61,11 +61,11 @@ def archive(log: EventLog, disk: Disk, target: Path, selection: Selection, *, re
     What was copied, or is there unrecorded because a process died behind its copy, is recorded in the log by one
     signed event. Raises LogError, LogDamagedError, BusyError, ImportError without ``cryptography``.
     """
-    from eventlog.sealing.seal import ensure_key, sign
+    from eventlog.sealing.seal import ensure_signable, sign
 
     if target.resolve() == folder(log.path).resolve():
         raise LogError(f"{target} is where the log itself keeps its segments", remedy="Name another folder.")
-    ensure_key(log.path)
+    ensure_signable(log.path)
     with _explained(target):
         disk.make_folder(target)
     if selection.cut is not None:

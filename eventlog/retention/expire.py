@@ -106,9 +106,9 @@ def expire(log: EventLog, disk: Disk, found: Plan, *, reason: str = "", archived
 
     Raises LogError, BusyError, ImportError without ``cryptography``.
     """
-    from eventlog.sealing.seal import ensure_key, sign
+    from eventlog.sealing.seal import ensure_signable, sign
 
-    ensure_key(log.path)
+    ensure_signable(log.path)
     if found.cut is not None:
         log.ensure_writable()
         cut(disk, log.path, found.cut)

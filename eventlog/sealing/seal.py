@@ -102,9 +102,17 @@ def _has(piece: Piece, sealed: Sealed) -> bool:
     )
 
 
+def ensure_signable(log: Path) -> None:
+    """Make sure that ``sign`` may sign, before anything is done that it is to be about. Raises as ``sign``."""
+    ensure_continued(log)
+    ensure_key(log)
+
+
 def sign(log: EventLog, event: SegmentsArchived | SegmentsExpired) -> Recorded:
-    """Append an event about segments, signed in its place. Raises LogError, ImportError without ``cryptography``."""
-    ensure_continued(log.path)
+    """Append an event about segments, signed in its place; ``ensure_signable`` comes before.
+
+    Raises LogError, ImportError without ``cryptography``.
+    """
     key = ensure_key(log.path)
     made: list[Sealed] = []
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from eventlog.codec import OWN_TYPES
 
 from eventlog import EventLog, Record
-from eventlog.codec import OWN_TYPES
 from eventlog.history import OWN, Ended, Row, rows
 from eventlog.table import columns, duration, json_line, json_lines, printable, table
 from statemachine import events as e

@@ -25,7 +25,7 @@ from statemachine.events import Created, Exited
 from tests.eventlog.conftest import ACTOR
 from tests.eventlog.faults import FaultyDisk, Killed
 from tests.eventlog.lives import Quick, live, quick
-from tests.eventlog.old import expires
+from tests.eventlog.old import archives, expires, stored
 from tests.eventlog.processes import ROOT
 from tests.eventlog.rewriting import rehash
 
@@ -308,8 +308,14 @@ def test_an_older_copy_is_not_sealed_until_somebody_says_so(
     assert f"could not be sealed: event {was.seq} of the event log" in caplog.text
     assert last_sealed(path) == was
     assert f"event {was.seq} had been sealed" in verify(path).reason
-    with pytest.raises(LogError, match="`audit seal` begins anew"):
-        expires(quick(path), datetime(2100, 1, 1, tzinfo=UTC))
+    before = [one for one in stored(path) if one[0] != "events.jsonl.d/retention.lock"]
+    for leaves in (
+        lambda: expires(quick(path), datetime(2100, 1, 1, tzinfo=UTC)),
+        lambda: archives(quick(path), path.parent / "archive"),
+    ):
+        with pytest.raises(LogError, match="`audit seal` begins anew"):
+            leaves()
+        assert [one for one in stored(path) if one[0] != "events.jsonl.d/retention.lock"] == before, "nothing is begun"
     seal(quick(path))
     live(quick(path), 50, start=210)
     assert verify(path).ok
