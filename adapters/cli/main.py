@@ -60,8 +60,8 @@ READ_BY_PEOPLE: Final = frozenset({"options", "logs", "history", "verify", "audi
 def cli(ctx: click.Context) -> None:
     """Run DevPod's dev containers on Azure Container Instances.
 
-    DevPod calls these verbs and passes options, machine and workspace in the environment; `history`,
-    `verify` and `options` are for people.
+    DevPod calls most of these verbs and passes options, machine and workspace in the environment; `shell`, `logs`,
+    `history`, `verify`, `audit`, `replay`, `explain`, `options` and `manifest` are for people.
     """
     if ctx.invoked_subcommand in READ_BY_PEOPLE:
         replace_unencodable()

@@ -22,10 +22,14 @@ WORKSPACE: Final = click.option(
     "workspaces",
     multiple=True,
     metavar="PATTERN",
-    help="Of this workspace; `*` stands for any text.",
+    help="Of this workspace; `*` stands for any text. Repeatable.",
 )
 ACTOR: Final = click.option(
-    "--actor", "actors", multiple=True, metavar="PATTERN", help="By this user, user@host, or Azure identity."
+    "--actor",
+    "actors",
+    multiple=True,
+    metavar="PATTERN",
+    help="By this user, user@host, or Azure identity; `*` stands for any text. Repeatable.",
 )
 SINCE: Final = click.option("--since", metavar="TIME", help="From this time on: 2h, yesterday, 2026-11-22T10:30, …")
 UNTIL: Final = click.option("--until", metavar="TIME", help="Up to this time; a day or a month means its end.")
