@@ -50,8 +50,7 @@ def snapshot(source: Source) -> Snapshot:
         return merged(source)
     from adapters.ship.local import LocalLog
 
-    source.reader()
-    return LocalLog(source.path or log_path(os.environ))
+    return LocalLog(source.single())
 
 
 def named_lines(source: Source, *, local: bool) -> Iterator[tuple[str, Line]]:

@@ -91,6 +91,10 @@ class Source:
             return ShippedReader(store(self), chooser(self.writers))
         from eventlog.audit.reader import LogReader
 
+        return LogReader(self.single())
+
+    def single(self) -> Path:
+        """The file of the one log that is read; says once that older events expired. Raises LogError, CallError."""
         if self.writers:
             raise CallError("--writer chooses among the logs of a container or folder, which --from does not name")
         file = self.path or _own_path()
@@ -99,7 +103,7 @@ class Source:
         if not self._noted:
             note(file, single=self.chosen is not None)
             self._noted = True
-        return LogReader(file)
+        return file
 
     def records(self, reader: Reader | None = None) -> Iterator[Record]:
         """The records, oldest first; damage is noted, to be named in the end.
