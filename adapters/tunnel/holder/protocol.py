@@ -43,17 +43,25 @@ _LOCAL_PEERCRED: Final = 1  # macOS: level 0, struct xucred
 class MuteError(TunnelError):
     """Somebody listens and says nothing."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"the tunnel's holder at {path} does not answer", remedy="End that process.")
+    def __init__(self, path: Path, process: int = 0) -> None:
+        which = f"process {process}" if process else "that process"
+        super().__init__(f"the tunnel's holder at {path} does not answer", remedy=f"End {which}.")
 
 
 def peer_is_us(sock: socket.socket) -> bool:
     """Whether the process at the other end belongs to our user."""
     if hasattr(socket, "SO_PEERCRED"):
-        data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return bool(struct.unpack("3i", data)[1] == os.geteuid())
+        return _peer(sock)[1] == os.geteuid()
     data = sock.getsockopt(0, _LOCAL_PEERCRED, 76)
     return bool(struct.unpack_from("2I", data)[1] == os.geteuid())
+
+
+def _peer(sock: socket.socket) -> tuple[int, int, int]:
+    """Process, user and group at the other end, where the system says so; zeros elsewhere."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return 0, 0, 0
+    process, user, group = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return process, user, group
 
 
 def connect(path: Path, seconds: float | None = None) -> socket.socket | None:
@@ -121,8 +129,9 @@ def meet(path: Path, seconds: float) -> tuple[socket.socket, bool] | None:
         sock.settimeout(None)
         greeting = json.loads(said)
     except TimeoutError:
+        process, _, _ = _peer(sock)
         sock.close()
-        raise MuteError(path) from None
+        raise MuteError(path, process) from None
     except (OSError, ValueError):
         sock.close()
         return None

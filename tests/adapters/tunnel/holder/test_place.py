@@ -158,7 +158,7 @@ def test_one_that_listens_and_says_nothing_is_named(short_folder, monkeypatch):
     with socket.socket(socket.AF_UNIX) as mute:
         mute.bind(str(path))
         mute.listen()
-        with pytest.raises(TunnelError, match=r"mute\.sock does not answer"):
+        with pytest.raises(TunnelError, match=rf"mute\.sock does not answer\. End process {os.getpid()}\."):
             run_through_holder(CommandSpec("true"), path, spawn=lambda: None, stdin=0, stdout=1, stderr=2)
         assert ask_holder(path, {}, 0.3) is None
 
