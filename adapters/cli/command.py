@@ -96,6 +96,7 @@ def _through_tunnel(current: Session, workspace: Workspace, spec: CommandSpec) -
             stdout=1,
             stderr=2,
             on_event=current.trace,
+            say=current.say,
             idle_seconds=current.settings.tunnel_idle,
         )
     from adapters.cli.opener import Opener

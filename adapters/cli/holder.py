@@ -20,9 +20,10 @@ def tunnel_holder(socket: Path) -> None:
     from dataclasses import replace
 
     from adapters.azure.budget import within
-    from adapters.tunnel import HOLDER_TUNING, hold
+    from adapters.tunnel import HOLDER_TUNING, Voice, hold
 
-    current = session()
+    current, voice = session(), Voice()
+    current.say = voice  # nobody reads our own standard error
     group = current.group(current.log.recall(current.subject))
 
     def look(wanted: GroupRef) -> Look:
@@ -41,5 +42,6 @@ def tunnel_holder(socket: Path) -> None:
             compress=current.settings.tunnel_compression,
         ),
         answer=answering(group, look),
+        voice=voice,
     )
     holder_ended(socket)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from adapters.tunnel.spec import HOLDER_TUNING, CommandSpec, ExecEndpoint, ExecOpener, TtySize, Tuning
+from adapters.tunnel.spec import HOLDER_TUNING, CommandSpec, ExecEndpoint, ExecOpener, TtySize, Tuning, Voice
 
 if TYPE_CHECKING:
     from adapters.tunnel.channel.websocket import NothingRanError
@@ -26,6 +26,7 @@ __all__ = [
     "NothingRanError",
     "TtySize",
     "Tuning",
+    "Voice",
     "ask_holder",
     "hold",
     "load_helper",

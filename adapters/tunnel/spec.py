@@ -29,6 +29,17 @@ OnEvent = Callable[[str], None]
 """Told in one line what the tunnel does, for debugging; never a secret."""
 
 
+class Voice:
+    """Takes lines for whoever waits for a session, from what opens it; a holder says them to its commands."""
+
+    def __init__(self) -> None:
+        self.through: OnEvent = ignore_event
+
+    def __call__(self, text: str) -> None:
+        """Say one line; nobody hears it before there is a holder."""
+        self.through(text)
+
+
 @dataclass(frozen=True)
 class TtySize:
     """The size of a terminal."""

@@ -84,6 +84,17 @@ def test_the_helper_leaves_no_dead_process_about(machine: Provider) -> None:
     assert [line for line in ours if line.rpartition(")")[2].split()[0] == "Z"] == []
 
 
+def test_a_command_that_waits_for_long_says_what_for(machine: Provider, azure: Running) -> None:
+    machine.ok("create")
+    busy = {"status": 503, "code": "ServerBusy", "message": "busy", "headers": {"Retry-After": "6"}}
+    azure.control.set_fault(EXEC, count=1, **busy)
+    answer = machine.shell("echo ready")
+    assert (answer.returncode, answer.stdout) == (0, b"ready\n")
+    (line,) = answer.stderr.decode().splitlines()
+    assert "yet (server error); trying again for up to " in line
+    assert machine.shell("true").stderr == b""
+
+
 def kill_holder(machine: Provider) -> None:
     """Kill the one holder there is."""
     (path,) = (machine.home / "run").rglob("*.sock")

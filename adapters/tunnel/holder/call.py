@@ -42,18 +42,19 @@ def run_through_holder(
     stdout: int,
     stderr: int,
     on_event: OnEvent = ignore_event,
+    say: OnEvent = ignore_event,
     start_seconds: float = START_SECONDS,
     idle_seconds: float | None = None,
 ) -> int:
     """As ``run_command``, but over the session of the holder at ``socket_path``.
 
-    ``spawn`` is called when nobody answers at the socket. ``idle_seconds`` is what a holder goes by from now on that
-    was started with another number.
+    ``spawn`` is called when nobody answers at the socket. ``say`` gets lines for the person who waits. ``idle_seconds``
+    is what a holder goes by from now on that was started with another number.
     """
     order = messages.encode_open(spec)
     for attempt in range(ATTEMPTS):
         with _connect(socket_path, spawn, start_seconds) as sock:
-            request = _Request(sock, on_event, idle_seconds)
+            request = _Request(sock, on_event, idle_seconds, say)
             result = request.run(order, (stdin, stdout, stderr), terminal=spec.tty is not None)
         if request.holder_died:
             try:
@@ -139,8 +140,11 @@ def _connect(path: Path, spawn: Spawn, seconds: float) -> socket.socket:
 
 
 class _Request:
-    def __init__(self, sock: socket.socket, on_event: OnEvent, idle: float | None = None) -> None:
+    def __init__(
+        self, sock: socket.socket, on_event: OnEvent, idle: float | None = None, say: OnEvent = ignore_event
+    ) -> None:
         self._sock = sock
+        self._say = say
         self._on_event = on_event
         self._idle = idle
         self._buffer = b""
@@ -227,6 +231,8 @@ class _Request:
             self._begin()
         elif "event" in message:
             self._on_event(message["event"])
+        elif "say" in message:
+            self._say(message["say"])
         elif "exit" in message:
             self._finish(int(message["exit"]))
         elif "error" in message:

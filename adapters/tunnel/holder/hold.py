@@ -25,7 +25,7 @@ from adapters.tunnel.holder.listener import HolderSocket
 from adapters.tunnel.holder.lock import Lock, only_one
 from adapters.tunnel.loop import Loop
 from adapters.tunnel.session import Session
-from adapters.tunnel.spec import HOLDER_TUNING, ExecOpener, OnEvent, Tuning, ignore_event
+from adapters.tunnel.spec import HOLDER_TUNING, ExecOpener, OnEvent, Tuning, Voice, ignore_event
 from adapters.tunnel.starting.helperfile import load_helper
 from statemachine.errors import ProviderError, TunnelError, TunnelLostError
 
@@ -51,10 +51,12 @@ def hold(
     tuning: Tuning = HOLDER_TUNING,
     detach: bool = True,
     answer: Answer | None = None,
+    voice: Voice | None = None,
 ) -> None:
     """Serve commands at ``socket_path`` until idle, stopped or lost; returns at once if another holder serves there.
 
-    ``answer`` serves questions beside them (see ``ask_holder``); they keep no holder alive.
+    ``answer`` serves questions beside them (see ``ask_holder``); they keep no holder alive. What ``opener`` says
+    through ``voice`` is told to the commands that wait for the session.
     """
     _check_folder(socket_path.parent)
     with only_one(socket_path) as lock:
@@ -73,6 +75,8 @@ def hold(
             tuning=tuning,
             answer=answer,
         )
+        if voice is not None:
+            voice.through = holder.say
         try:
             holder.serve()
         finally:
@@ -163,6 +167,10 @@ class _Holder:
         if self._session is not None:
             self._session.close()
         self._loop.close()
+
+    def say(self, text: str) -> None:
+        """Tell the commands that have not been sent yet a line; may be called from any thread."""
+        self._loop.from_thread(lambda: self._spread({"say": text}, waiting=True))
 
     def _stop(self, _: int = 0) -> None:
         self._over = True
@@ -367,12 +375,12 @@ class _Holder:
 
     def _event(self, text: str) -> None:
         self._tell(text)
-        self._loop.from_thread(lambda: self._spread(text))
+        self._loop.from_thread(lambda: self._spread({"event": text}))
 
-    def _spread(self, text: str) -> None:
+    def _spread(self, message: dict[str, object], *, waiting: bool = False) -> None:
         for client in self._clients:
-            if client.order is not None:
-                client.mention({"event": text})
+            if client.order is not None and not (waiting and client.told):
+                client.mention(message)
                 self._attend(client)
 
     def _drop(self, client: Client) -> None:
