@@ -167,7 +167,7 @@ class Session:
 
         try:
             with within(self.settings.retry_deadline):
-                waits = self._patience(doing)
+                waits = self._wait_reporter(doing)
                 return retry.repeat(once, self._fault, extra=extra, note=self.transport.note, waits=waits)
         except ProviderError:
             raise
@@ -185,7 +185,7 @@ class Session:
                 found.attempts = attempts
             raise found from error
 
-    def _patience(self, doing: str) -> Callable[[retry.Rule, float], None]:
+    def _wait_reporter(self, doing: str) -> Callable[[retry.Rule, float], None]:
         """Says once what is waited for, when that takes so long that a person would wonder."""
         begun, said = time.monotonic(), False
 

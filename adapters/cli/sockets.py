@@ -26,7 +26,7 @@ PATH_MOST: Final = 107 if sys.platform == "linux" else 103
 """Bytes of a socket's path (sockaddr_un), the final NUL apart."""
 NAME: Final = len("0123456789abcdef-0123456789abcdef.sock")
 FILES: Final = 4
-"""How many of them a holder has in its folder."""
+"""Files that a holder has in its folder."""
 
 
 def runtime_folder() -> Path | None:
