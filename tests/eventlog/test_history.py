@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from eventlog.codec import OWN_TYPES
 
 from eventlog import EventLog, Record
 from eventlog.history import OWN, Ended, Row, rows
+from eventlog.lines.codec import OWN_TYPES
 from eventlog.table import columns, duration, json_line, json_lines, printable, table
 from statemachine import events as e
 from tests.eventlog.lines.test_record import rewrite

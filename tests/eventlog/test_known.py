@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from eventlog import EventLog, verify
 from eventlog.disk import Disk
 from eventlog.known import KEPT_EVENTS
+from eventlog.writing.turn import LEASE
 from statemachine.errors import LogConflictError
 from statemachine.events import Created, Exited
 from tests.eventlog.conftest import ACTOR
@@ -84,6 +86,7 @@ def test_a_log_that_was_replaced_is_read_anew(path: Path, make: Make) -> None:
     log.append("ws", Exited(detail="one"))
     assert len(list(log.history("ws"))) == 2
     path.unlink()
+    time.sleep(LEASE)
     assert list(log.history("ws")) == []
     other = make()
     for _ in range(3):
