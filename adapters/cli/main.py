@@ -20,6 +20,7 @@ from adapters.cli.console import (
     say,
 )
 from adapters.cli.lazy import LazyGroup
+from adapters.cli.leaving import leave
 from statemachine.errors import InternalError, ProviderError, one_line
 
 VERBS: Final = {
@@ -70,7 +71,7 @@ def cli(ctx: click.Context) -> None:
 def main() -> None:
     """Entry point of the console script; never returns."""
     fill_closed_streams()
-    sys.exit(flush_streams(run(sys.argv[1:])))
+    leave(flush_streams(run(sys.argv[1:])))
 
 
 def run(arguments: list[str]) -> int:

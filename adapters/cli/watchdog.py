@@ -8,17 +8,19 @@ there, DevPod's next call continues what was begun, and the watchdog does nothin
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from adapters.cli.console import say
+from adapters.cli.leaving import at_the_very_end
 
 if TYPE_CHECKING:
-    import subprocess
+    from subprocess import Popen
 
 FORGETS_WITHIN: Final = 20.0
 """Seconds in which DevPod removes the folder once a create has failed."""
@@ -32,9 +34,10 @@ _SETTLED: Final = b"."
 
 @contextmanager
 def watched(environ: Mapping[str, str]) -> Iterator[None]:
-    """Have what is begun in the block deleted if this process is ended before the block has come to an end of its own.
+    """Have what is begun in the block deleted if this process is killed, be it after the block and at its very end.
 
-    Does nothing for a machine that DevPod keeps no folder of.
+    DevPod goes by the exit status alone: it forgets a machine whose create was killed, whatever had been done by then.
+    A block that fails has cleared up after itself. Does nothing for a machine that DevPod keeps no folder of.
     """
     folder = environ.get("MACHINE_FOLDER", "")
     watchdog = _started(Path(folder).absolute(), environ) if folder and Path(folder).is_dir() else None
@@ -46,10 +49,15 @@ def watched(environ: Mapping[str, str]) -> Iterator[None]:
     except Exception:
         watchdog.communicate(_SETTLED)
         raise
-    watchdog.communicate(_SETTLED)
+    at_the_very_end(lambda: _settle(watchdog))
 
 
-def _started(folder: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
+def _settle(watchdog: Popen[bytes]) -> None:
+    with suppress(OSError):  # it may have been killed itself
+        os.write(watchdog.stdin.fileno() if watchdog.stdin else -1, _SETTLED)
+
+
+def _started(folder: Path, environ: Mapping[str, str]) -> Popen[bytes] | None:
     """The watchdog; None where the computer starts no more processes, for that is no reason not to create."""
     import subprocess  # start, stop and status live beside create, and need none of it
 

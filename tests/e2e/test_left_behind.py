@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
+from subprocess import PIPE, Popen
 from tempfile import mkdtemp
 
 import pytest
@@ -20,6 +22,9 @@ from tests.waiting import PATIENCE
 
 GET = "ContainerGroups_Get"
 RUN = {"DEVCONTAINER_RUN_OPTIONS": json.dumps(OPTIONS)}
+CREATED_AND_STILL_THERE = (
+    "import time; from adapters.cli.main import run; print(run(['create']), flush=True); time.sleep(600)"
+)
 
 
 def seen_by_others(one: Provider) -> str:
@@ -76,6 +81,20 @@ def test_a_machine_whose_create_was_killed_is_deleted_once_devpod_has_forgotten_
     assert seen_by_others(machine) == "NotFound"
 
 
+def test_a_machine_whose_create_was_killed_on_its_way_out_is_deleted_too(machine: Provider) -> None:
+    folder = machine.home / "machines" / "m"
+    folder.mkdir(parents=True)
+    with_folder = machine.with_env(MACHINE_FOLDER=str(folder))
+    with Popen([sys.executable, "-c", CREATED_AND_STILL_THERE], env=with_folder.env, stdout=PIPE) as call:
+        assert call.stdout is not None
+        assert call.stdout.readline() == b"0\n"
+        assert machine.event_types() == ["CreateRequested", "Created"]
+        call.kill()
+    folder.rmdir()
+    assert eventually(lambda: machine.event_types()[-1:] == ["Deleted"])
+    assert seen_by_others(machine) == "NotFound"
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_what_devpod_has_not_forgotten_is_continued(machine: Provider, ending: signal.Signals) -> None:
     folder = machine.home / "machines" / "m"
@@ -93,7 +112,7 @@ def test_nobody_waits_any_more_for_the_end_of_a_create_that_ended(machine: Provi
     folder = machine.home / "machines" / "m"
     folder.mkdir(parents=True)
     machine.ok("create", MACHINE_FOLDER=str(folder))
-    assert not any(str(folder).encode() in command for command in command_lines())
+    assert eventually(lambda: not any(str(folder).encode() in command for command in command_lines()))
 
 
 def test_a_create_that_a_delete_overtook_asks_for_nothing_any_more(machine: Provider, azure: Running) -> None:
