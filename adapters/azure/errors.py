@@ -94,6 +94,9 @@ TLS_REMEDY: Final = (
     "If a proxy or a private cloud signs its own certificates, "
     "set REQUESTS_CA_BUNDLE (or SSL_CERT_FILE) to its CA bundle."
 )
+UNTIMELY: Final = re.compile(r"certificate (has expired|is not yet valid)")
+"""OpenSSL's words for a certificate that is sound, but not at this time."""
+CLOCK_REMEDY: Final = "See that this computer's date and time are right; if they are, a new certificate is due there."
 
 
 def error_for(fault: Fault, doing: str, host: str, secrets: tuple[Secret, ...] = ()) -> ProviderError:
@@ -140,6 +143,9 @@ def network_error(fault: Fault, doing: str, host: str) -> ProviderError:
     name = fault.host or host
     if fault.kind is Kind.ANSWERED:
         return error_for(fault, doing, name)
+    if fault.kind is Kind.UNTRUSTED and (untimely := UNTIMELY.search(fault.message)):
+        text = f"cannot {doing}: by this computer's clock, the certificate of {name} {untimely[1]}"
+        return UnavailableError(text, remedy=CLOCK_REMEDY)
     if fault.kind is Kind.UNTRUSTED:
         return UnavailableError(f"cannot {doing}: the certificate of {name} is not trusted here", remedy=TLS_REMEDY)
     if fault.kind is Kind.UNREACHED:

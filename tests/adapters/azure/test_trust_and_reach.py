@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -13,6 +18,25 @@ from emulator.testing import Running
 from statemachine.errors import OptionError, UnavailableError
 from statemachine.events import GroupRef
 from statemachine.ports import Presence
+from tests.adapters.ship.tls import certificate
+
+
+@contextmanager
+def greeting(made: Path) -> Iterator[str]:
+    """Where somebody shows a certificate to whoever comes, and says no more."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made)
+
+    def greet(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                with suppress(ssl.SSLError), context.wrap_socket(listener.accept()[0], server_side=True):
+                    pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=greet, args=(listener,), daemon=True).start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_the_order_of_the_variables(tmp_path: Path) -> None:
@@ -58,6 +82,18 @@ def test_an_untrusted_server_is_said_at_once(line, ref: GroupRef, monkeypatch: p
     assert "certificate of 127.0.0.1 is not trusted" in str(caught.value)
     assert "REQUESTS_CA_BUNDLE" in str(caught.value)
     assert len([text for text in one.traced if "openid" in text]) == 1, "asked once, no more"
+
+
+@pytest.mark.parametrize(("year", "words"), [(2020, "has expired"), (2090, "is not yet valid")])
+def test_a_clock_that_may_be_wrong_is_named(
+    line, ref: GroupRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, year: int, words: str
+) -> None:
+    made = certificate(tmp_path, datetime(year, 1, 1, tzinfo=UTC))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(made))
+    with greeting(made) as address, pytest.raises(UnavailableError) as caught:
+        line(authority_host=address).groups.look(ref)
+    assert f"by this computer's clock, the certificate of 127.0.0.1 {words}" in str(caught.value)
+    assert "date and time" in str(caught.value)
 
 
 def test_nobody_listens(line, ref: GroupRef) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.adapters.ship.logs import write
 
 
-def certificate(folder: Path) -> Path:
-    """A certificate of its own authority for this computer, with its key in the same file."""
+def certificate(folder: Path, at: datetime | None = None) -> Path:
+    """A certificate of its own authority for this computer, good for a day around then; its key is in the same file."""
     import ipaddress
 
     from cryptography import x509
@@ -18,15 +18,15 @@ def certificate(folder: Path) -> Path:
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.now(UTC)
+    at = at or datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(at - timedelta(days=1))
+        .not_valid_after(at + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
