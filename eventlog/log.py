@@ -71,8 +71,6 @@ class EventLog:
         self._appender = Appender(self.path, self._composer, disk=self._disk, patience=patience, segment=segment)
         self._known: dict[str, Known] = {}
         self._recalled: dict[str, tuple[Workspace, Place]] = {}
-        self._subject = ""
-        self._behind: Tail | None = None
         self._mutex = threading.Lock()
         self._last = self._look_at = 0
         _alive.add(self)
@@ -99,8 +97,7 @@ class EventLog:
         # Before the line is written, for what others sealed by now is then before it.
         sealed = noted(self.path) if looks else None
         with self._mutex:
-            recorded, self._behind = self._appender.append(draft, expected, self._expect)
-            self._subject = subject
+            recorded = self._appender.append(draft, expected, self._expect)
         self._last = recorded.seq
         if self._appender.rolled:
             self._appender.rolled = False
@@ -114,10 +111,7 @@ class EventLog:
     def note(self, make: Callable[[Tail], Event]) -> Recorded:
         """Append an event of the log's own, made from the end of the log it will follow. Raises as ``append``."""
         with self._mutex:
-            recorded, _ = self._appender.append(
-                lambda tail: self._composer.draft(LOG_SUBJECT, make(tail)), None, self._expect
-            )
-        return recorded
+            return self._appender.append(lambda tail: self._composer.draft(LOG_SUBJECT, make(tail)), None, self._expect)
 
     def _seal_quietly(self) -> None:
         """A checkpoint that nobody asked for fails without failing the append behind it."""
@@ -211,16 +205,8 @@ class EventLog:
     def _expect(self, tail: Tail, subject: str, expected: int) -> None:
         """Raise LogConflictError unless ``expected`` is the seq of the subject's last event.
 
-        Reads what was appended since the subject was last known, unless this object wrote the last line for it.
+        Reads what was appended since the subject was last known.
         """
-        ours = tail is self._behind and subject == self._subject
-        version = tail.seq if ours else self._version(tail, subject)
-        if version != expected:
-            raise LogConflictError(
-                f"workspace {subject} was changed by another process: its last event is {version}, not {expected}"
-            )
-
-    def _version(self, tail: Tail, subject: str) -> int:
         known = self._known.get(subject)
         if known is None or known.place.offset != tail.end or known.place.head != tail.hash:
             with open_view(self._disk, self.path) as view:
@@ -229,7 +215,10 @@ class EventLog:
                 for found, place in self._read(view, subject, known):
                     known = grown(known, found, place)
             self._known[subject] = known
-        return known.version
+        if known.version != expected:
+            raise LogConflictError(
+                f"workspace {subject} was changed by another process: its last event is {known.version}, not {expected}"
+            )
 
 
 def ensure_writable(path: Path) -> None:
