@@ -53,8 +53,10 @@ def test_a_log_moved_away_by_hand_is_left_a_moment_later(log: EventLog, path: Pa
     assert (verify(path).events, verify(path.with_name("moved")).events) == (1, 1)
 
 
-@pytest.mark.usefixtures("long_lease")
-def test_appends_in_a_row_look_at_the_name_once(log: EventLog, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("lease", "looked"), [(0, True), (600, False)])
+def test_appends_in_a_row_look_at_the_name_once_in_a_while(
+    log: EventLog, path: Path, monkeypatch: pytest.MonkeyPatch, lease: float, looked: bool
+) -> None:
     looks: list[object] = []
     stat = os.stat
 
@@ -62,8 +64,9 @@ def test_appends_in_a_row_look_at_the_name_once(log: EventLog, path: Path, monke
         looks.append(name)
         return stat(name, **options)  # type: ignore[arg-type]  # passed on as they came
 
+    monkeypatch.setattr(turn, "LEASE", lease)
     log.append("ws", Exited())
     monkeypatch.setattr(os, "stat", counted)
     for _ in range(10):
         log.append("ws", Exited())
-    assert looks.count(str(path)) <= 1
+    assert (str(path) in looks) is looked
