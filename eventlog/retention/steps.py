@@ -66,13 +66,13 @@ def cut(disk: Disk, log: Path, place: Cut) -> None:
             raise BusyError(f"the event log {log} changed while it was read", remedy=_AGAIN)
         # Others may have written lines that they have not synced yet.
         disk.sync(turn.fd)
-        outlast_leases()
         if place.offset == tail.end:
             if not roll(disk, log, tail):
                 raise LogError(f"the event log {log} cannot be sealed", remedy="Check the folder beside it.")
             return
         segment = named(log, tail.base + 1, place.seq, place.head)
         disk.make_folder(segment.path.parent)
+        outlast_leases()
         for target, start, end in ((segment.path, 0, place.offset), (log, place.offset, tail.end)):
             draft = target.with_name(f"{_DRAFT}{target.name}")
             _copy(disk, turn.fd, draft, start, end)

@@ -21,7 +21,7 @@ from eventlog.lines.codec import LOG_SUBJECT
 from eventlog.writing.compose import Composer, Draft
 from eventlog.writing.recover import set_aside
 from eventlog.writing.roll import end_of, roll
-from eventlog.writing.turn import STAYS_OPEN, Turn, outlast_leases
+from eventlog.writing.turn import STAYS_OPEN, Turn
 from statemachine.errors import LogError
 from statemachine.ports import Recorded
 
@@ -123,7 +123,6 @@ class Appender:
     def _roll(self, fd: int, tail: Tail) -> bool:
         # Others may have written lines that they have not synced yet, and what comes next is in another file.
         self._disk.sync(fd)
-        outlast_leases()
         return roll(self._disk, self._path, tail)
 
     def _protect(self, fd: int) -> None:

@@ -22,6 +22,7 @@ from eventlog.files.segments import folder, named, sealed
 from eventlog.files.tail import Tail, seq_in
 from eventlog.lines import layout
 from eventlog.paths import blobs_path
+from eventlog.writing.turn import outlast_leases
 from statemachine.errors import LogDamagedError
 
 SEGMENT: Final = 64 << 20
@@ -42,6 +43,7 @@ def roll(disk: Disk, log: Path, tail: Tail) -> bool:
     segment = named(log, tail.base + 1, tail.seq, tail.hash)
     try:
         disk.make_folder(segment.path.parent)
+        outlast_leases()
         disk.rename(log, segment.path)
     except OSError as error:
         if not log.exists():
