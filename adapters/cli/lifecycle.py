@@ -38,30 +38,33 @@ def create() -> None:
     current.say(f"creating container group {current.target.group_name} in {current.settings.region}")
     order = create_order(current, with_agent(current, machine_plan(current.settings)))
     # DevPod forgets a machine whose create failed, whatever for, and never asks for its end.
-    with watched(current.environ):
-        create_or_clear_up(current, order, (Exception,))
+    with watched(current.environ) as left_behind:
+        create_or_clear_up(current, order, (Exception,), left_behind)
 
 
-def create_or_clear_up(current: Session, order: Order, why: tuple[type[Exception], ...]) -> None:
+def create_or_clear_up(
+    current: Session, order: Order, why: tuple[type[Exception], ...], left_behind: Callable[[], None] = lambda: None
+) -> None:
     """Carry out a create; a new group that Azure could not bring up for one of these reasons is deleted.
 
-    Azure would go on trying, and billing, and DevPod would start it as it is, whatever its user has corrected.
+    Azure would go on trying, and billing, and DevPod would start it as it is, whatever its user has corrected. Where it
+    cannot be deleted either, ``left_behind`` is called.
     """
     new = current.log.recall(current.subject).state is State.ABSENT
     try:
         carry_out(current, order)
     except TakenOverError:
-        _clear_up(current, _take_back)
+        _clear_up(current, _take_back, left_behind)
         raise
     except why as problem:
-        if new and _clear_up(current, _give_up) and isinstance(problem, ProviderError):
+        if new and _clear_up(current, _give_up, left_behind) and isinstance(problem, ProviderError):
             from adapters.azure.verdict import GIVE_UP  # its patterns cost every verb milliseconds
 
             problem.hint = problem.hint.removesuffix(GIVE_UP).rstrip()
         raise
 
 
-def _clear_up(current: Session, how: Callable[[Session, Workspace], None]) -> bool:
+def _clear_up(current: Session, how: Callable[[Session, Workspace], None], left_behind: Callable[[], None]) -> bool:
     """Delete what there is of a group; whether nothing is left."""
     workspace = current.log.recall(current.subject)
     try:
@@ -72,6 +75,7 @@ def _clear_up(current: Session, how: Callable[[Session, Workspace], None]) -> bo
             f"warning: container group {group.name} in resource group {group.resource_group} may still be there, and"
             f" billed: `devpod-provider-aci delete --workspace {workspace.subject}` deletes it ({problem})"
         )
+        left_behind()
         return False
     return True
 

@@ -1,9 +1,10 @@
-"""Beside a machine's create stands a process that deletes what the create began, should that be killed.
+"""Beside a machine's create stands a process that deletes what the create began, should that not do so itself.
 
 DevPod forgets a machine whose create did not end well, and never asks for its end. `create` clears up after itself, but
-a killed one cannot: its container group would run, and be billed, until somebody reads the log. When DevPod forgets a
-machine it removes the machine's folder (DeleteMachineFolder in pkg/workspace/workspace.go). As long as the folder is
-there, DevPod's next call continues what was begun, and the watchdog does nothing.
+a killed one cannot, nor one that Azure stopped answering: its container group would run, and be billed, until somebody
+reads the log. When DevPod forgets a machine it removes the machine's folder (DeleteMachineFolder in
+pkg/workspace/workspace.go). As long as the folder is there, DevPod's next call continues what was begun, and the
+watchdog does nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,30 +27,33 @@ FORGETS_WITHIN: Final = 20.0
 """Seconds in which DevPod removes the folder once a create has failed."""
 POLL_SECONDS: Final = 0.2
 
-LOOKS: Final = (5.0, 10.0)
-"""Seconds before each delete: the killed process may have sent a request that Azure shows only in a while."""
+LOOKS: Final = (5.0, 10.0, 60.0, 300.0, 900.0, 3600.0)
+"""Seconds before each delete; after the first ones, as long as none has succeeded."""
+FIRST_LOOKS: Final = 2
+"""Made in any case: the killed process may have sent a request that Azure shows only in a while."""
 
 _SETTLED: Final = b"."
 
 
 @contextmanager
-def watched(environ: Mapping[str, str]) -> Iterator[None]:
+def watched(environ: Mapping[str, str]) -> Iterator[Callable[[], None]]:
     """Have what is begun in the block deleted if this process is killed, be it after the block and at its very end.
 
     DevPod goes by the exit status alone: it forgets a machine whose create was killed, whatever had been done by then.
-    A block that fails has cleared up after itself. Does nothing for a machine that DevPod keeps no folder of.
+    A block that fails has cleared up after itself, or calls what it is given: then that is done here too, later. Does
+    nothing for a machine that DevPod keeps no folder of.
     """
     folder = environ.get("MACHINE_FOLDER", "")
     watchdog = _started(Path(folder).absolute(), environ) if folder and Path(folder).is_dir() else None
-    if watchdog is None:
-        yield
-        return
+    left_behind: list[bool] = []
     try:
-        yield
+        yield lambda: left_behind.append(True)
     except Exception:
-        watchdog.communicate(_SETTLED)
+        if watchdog and not left_behind:
+            watchdog.communicate(_SETTLED)
         raise
-    at_the_very_end(lambda: _settle(watchdog))
+    if watchdog:
+        at_the_very_end(lambda: _settle(watchdog))
 
 
 def _settle(watchdog: Popen[bytes]) -> None:
@@ -84,11 +88,14 @@ def main() -> None:
         return
     from adapters.cli.main import run
 
-    for pause in LOOKS:
+    gone = False
+    for number, pause in enumerate(LOOKS):
+        if gone and number >= FIRST_LOOKS:
+            return
         time.sleep(pause)
         if folder.exists():
             return  # somebody has made a machine of the same name
-        run(["delete"])
+        gone = run(["delete"]) == 0
 
 
 def _forgotten(folder: Path) -> bool:

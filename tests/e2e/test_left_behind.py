@@ -21,6 +21,7 @@ from tests.e2e.test_devcontainer_mode import OPTIONS
 from tests.waiting import PATIENCE
 
 GET = "ContainerGroups_Get"
+DELETE = "ContainerGroups_Delete"
 RUN = {"DEVCONTAINER_RUN_OPTIONS": json.dumps(OPTIONS)}
 CREATED_AND_STILL_THERE = (
     "import time; from adapters.cli.main import run; print(run(['create']), flush=True); time.sleep(600)"
@@ -60,6 +61,22 @@ def test_a_machine_whose_create_lost_sight_of_it_is_deleted(machine: Provider, a
     answer = machine.call("create")
     assert answer.returncode == 72
     assert b"deleting what there is of it" in answer.stderr
+    assert seen_by_others(machine) == "NotFound"
+
+
+def test_a_machine_that_could_not_be_deleted_either_is_deleted_later(machine: Provider, azure: Running) -> None:
+    folder = machine.home / "machines" / "m"
+    folder.mkdir(parents=True)
+    denied = {"status": 403, "code": "AuthorizationFailed", "message": "not now"}
+    azure.control.set_fault(GET, skip=1, **denied)
+    azure.control.set_fault(DELETE, **denied)
+    answer = machine.call("create", MACHINE_FOLDER=str(folder))
+    assert answer.returncode == 72
+    assert b"may still be there, and billed" in answer.stderr
+    assert machine.event_types()[-1:] != ["Deleted"]
+    azure.control.clear()
+    folder.rmdir()
+    assert eventually(lambda: machine.event_types()[-1:] == ["Deleted"])
     assert seen_by_others(machine) == "NotFound"
 
 
@@ -179,10 +196,10 @@ def test_what_a_killed_delete_was_about_is_not_found(devcontainer: Provider, azu
     devcontainer.ok("run", **RUN)
     azure.control.change("timings", delete=3.0)
     azure.control.change("control", delete_async=True)
-    before = len(azure.control.requests("ContainerGroups_Delete"))
+    before = len(azure.control.requests(DELETE))
     try:
         with in_flight(devcontainer, "delete"):
-            assert eventually(lambda: len(azure.control.requests("ContainerGroups_Delete")) > before)
+            assert eventually(lambda: len(azure.control.requests(DELETE)) > before)
         assert devcontainer.ok("find") == b""
     finally:
         azure.control.change("timings", delete=0.0)
