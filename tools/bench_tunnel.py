@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.azure import AzureGroups, AzureSettings, connect
+from adapters.azure import AzureGroups, AzureSettings
 from adapters.devpod import target
 from adapters.tunnel import stop_holder
 from emulator.testing import Running, running_emulator
@@ -74,7 +74,7 @@ def place(azure: Running) -> Iterator[Place]:
         subprocess.run([*PROGRAM, "create"], env=env, check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
         about = target(env)
         os.environ["REQUESTS_CA_BUNDLE"] = azure.ca_file
-        groups = connect(
+        groups = AzureGroups(
             AzureSettings(
                 subscription=azure.subscription_id,
                 tenant=azure.env["AZURE_TENANT_ID"],

@@ -1,7 +1,7 @@
 """Container groups on Azure. Cheap to import: the Azure SDK is loaded by the first request."""
 
 from adapters.azure.findings import Finding, Level
-from adapters.azure.groups import AzureGroups, connect
+from adapters.azure.groups import AzureGroups
 from adapters.azure.order import EmptyDir, GroupOrder, RegistryLogin
 from adapters.azure.settings import AzureSettings
 
@@ -13,5 +13,4 @@ __all__ = [
     "GroupOrder",
     "Level",
     "RegistryLogin",
-    "connect",
 ]

@@ -118,8 +118,3 @@ class AzureGroups:
             session = self._session
         with within(self._settings.deadline):
             yield session
-
-
-def connect(settings: AzureSettings) -> AzureGroups:
-    """The container groups these settings lead to; no request is made yet."""
-    return AzureGroups(settings)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from adapters.azure import AzureSettings, connect
+from adapters.azure import AzureGroups, AzureSettings
 from adapters.azure.trust import trusted
 from adapters.cli.console import debugging, say, silent, trace
 from adapters.cli.host import LocalProcesses, SystemClock, host, user
@@ -22,9 +22,6 @@ from statemachine.fold import Workspace
 from statemachine.lifecycle import World
 from statemachine.ports import Presence, Sighting
 from statemachine.states import State
-
-if TYPE_CHECKING:
-    from adapters.azure import AzureGroups
 
 PATIENT: Final = 120.0
 """Seconds for which a request that fails for a passing reason is repeated."""
@@ -59,7 +56,7 @@ class Session:
     def groups(self) -> AzureGroups:
         """Azure; importing its SDK takes longer than everything else, so only who needs it asks."""
         if self._groups is None:
-            self._groups = connect(azure_settings(self.settings, self.trace, patience=self.patience, say=self.say))
+            self._groups = AzureGroups(azure_settings(self.settings, self.trace, patience=self.patience, say=self.say))
         return self._groups
 
     @cached_property

@@ -19,7 +19,7 @@ PASSING = frozenset({"capacity", "quota"})
 @click.command()
 def init() -> None:
     """Check the options, the helper, the event log, and that Azure lets us in."""
-    from adapters.azure import Level, connect
+    from adapters.azure import AzureGroups, Level
     from adapters.devpod import parse
     from adapters.tunnel import load_helper
     from eventlog import ensure_writable
@@ -28,7 +28,7 @@ def init() -> None:
     load_helper()
     ensure_writable(log_path(os.environ))
     tracer = trace if debugging(os.environ) else silent
-    groups = connect(azure_settings(settings, tracer, patience=BRISK))
+    groups = AzureGroups(azure_settings(settings, tracer, patience=BRISK))
     findings = groups.check(settings.resource_group, settings.region, cpu=settings.cpu, memory_gb=settings.memory_gb)
     for finding in findings:
         say(f"{finding.level:7} {finding.subject}: {finding.text}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapters.azure import AzureGroups, AzureSettings, GroupOrder, connect
+from adapters.azure import AzureGroups, AzureSettings, GroupOrder
 from emulator.testing import Control, Running, running_emulator
 from statemachine.events import GroupFacts, GroupRef
 from statemachine.secret import Secret
@@ -81,7 +81,7 @@ def line(clean: Running, trust: None) -> Iterator[Make]:
             trace=traced.append,
         )
         settings = dataclasses.replace(settings, **changes)
-        made.append(Line(connect(settings), settings, clean.control, traced))
+        made.append(Line(AzureGroups(settings), settings, clean.control, traced))
         return made[-1]
 
     yield make

@@ -205,7 +205,7 @@ def test_two_processes_create_at_once(line, ref: GroupRef, order: Order) -> None
 
 KILLED = """
 import os
-from adapters.azure import AzureSettings, GroupOrder, connect
+from adapters.azure import AzureGroups, AzureSettings, GroupOrder
 from statemachine.events import GroupFacts, GroupRef
 from statemachine.secret import Secret
 settings = AzureSettings(
@@ -218,7 +218,7 @@ settings = AzureSettings(
 )
 ref = GroupRef(settings.subscription, "dev", os.environ["NAME"], "dev")
 facts = GroupFacts("alpine:3.19", "westeurope", 1.0, 1.5, "Never")
-connect(settings).create(GroupOrder(ref=ref, facts=facts, command=("/bin/sleep", "1000")))
+AzureGroups(settings).create(GroupOrder(ref=ref, facts=facts, command=("/bin/sleep", "1000")))
 """
 
 

@@ -83,7 +83,7 @@ def test_nothing_is_said_where_nobody_listens(line, ref: GroupRef, capfd: pytest
 LAZY = """
 import sys
 import adapters.azure as azure
-groups = azure.connect(azure.AzureSettings(subscription="s"))
+groups = azure.AzureGroups(azure.AzureSettings(subscription="s"))
 assert groups.identity() == ""
 groups.close()
 heavy = [name for name in sys.modules if name.split(".")[0] in ("azure", "msal", "requests", "tenacity", "urllib3")]
@@ -98,6 +98,6 @@ assert "azure.mgmt.containerinstance" not in sys.modules
 """
 
 
-@pytest.mark.parametrize("program", [LAZY, NARROW], ids=["connect", "session"])
+@pytest.mark.parametrize("program", [LAZY, NARROW], ids=["groups", "session"])
 def test_imports_wait_until_they_are_needed(program: str) -> None:
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
