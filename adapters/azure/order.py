@@ -43,8 +43,6 @@ class GroupOrder:
     command: tuple[str, ...] = ()
     """Replaces the image's ENTRYPOINT and CMD both; empty keeps them."""
     secure_environment: Mapping[str, Secret] = field(default_factory=dict)
-    ports: tuple[int, ...] = ()
-    dns_label: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     volumes: tuple[EmptyDir, ...] = ()
     registry: RegistryLogin | None = None
@@ -59,7 +57,10 @@ class GroupOrder:
 
 
 def body(order: GroupOrder, *, request: str) -> dict[str, Any]:
-    """The request's JSON; ``request`` marks the group as made by this very PUT. Raises OptionError."""
+    """The request's JSON; ``request`` marks the group as made by this very PUT.
+
+    Raises NameRefusedError and OptionError for what Azure is known to refuse.
+    """
     check_names(order)
     properties: dict[str, Any] = {
         "osType": order.facts.os_type or "Linux",
@@ -68,8 +69,8 @@ def body(order: GroupOrder, *, request: str) -> dict[str, Any]:
     }
     if order.volumes:
         properties["volumes"] = [{"name": volume.name, "emptyDir": {}} for volume in order.volumes]
-    if order.ports or order.dns_label:
-        properties["ipAddress"] = _address(order)
+    if order.facts.ports or order.facts.dns_label:
+        properties["ipAddress"] = _address(order.facts)
     if order.registry:
         properties["imageRegistryCredentials"] = [_registry(order.registry)]
     group: dict[str, Any] = {
@@ -90,8 +91,8 @@ def _container(order: GroupOrder) -> dict[str, Any]:
     }
     if order.command:
         container["command"] = list(order.command)
-    if order.ports:
-        container["ports"] = [{"port": port, "protocol": "TCP"} for port in order.ports]
+    if order.facts.ports:
+        container["ports"] = _ports(order.facts)
     if order.volumes:
         container["volumeMounts"] = [{"name": volume.name, "mountPath": volume.mount_path} for volume in order.volumes]
     return container
@@ -105,14 +106,13 @@ def _environment(order: GroupOrder) -> Iterator[dict[str, str]]:
         yield {"name": labels_document.VARIABLE, "value": packed}
 
 
-def _address(order: GroupOrder) -> dict[str, Any]:
-    address: dict[str, Any] = {
-        "type": "Public",
-        "ports": [{"port": port, "protocol": "TCP"} for port in order.ports],
-    }
-    if order.dns_label:
-        address["dnsNameLabel"] = order.dns_label
-    return address
+def _address(facts: GroupFacts) -> dict[str, Any]:
+    label = {"dnsNameLabel": facts.dns_label} if facts.dns_label else {}
+    return {"type": "Public", "ports": _ports(facts), **label}
+
+
+def _ports(facts: GroupFacts) -> list[dict[str, Any]]:
+    return [{"port": port, "protocol": "TCP"} for port in facts.ports]
 
 
 def _registry(login: RegistryLogin) -> dict[str, str]:

@@ -37,9 +37,9 @@ def _names(order: GroupOrder) -> Iterator[tuple[str, str, re.Pattern[str], str]]
     yield ("container", order.ref.container, NAME, plain)
     words = "1-90 letters, digits, '-', '_', '.', '(' and ')', not ending in a dot"
     yield ("resource group", order.ref.resource_group, RESOURCE_GROUP, words)
-    if order.dns_label:
+    if order.facts.dns_label:
         words = "5-63 lower-case letters, digits and hyphens, a letter first and no hyphen last"
-        yield ("DNS label", order.dns_label, DNS_LABEL, words)
+        yield ("DNS label", order.facts.dns_label, DNS_LABEL, words)
     for volume in order.volumes:
         yield ("volume", volume.name, VOLUME, "5-63 lower-case letters, digits and single hyphens, not at either end")
 
@@ -63,7 +63,7 @@ def _facts(order: GroupOrder) -> Iterator[Complaint]:
 
 
 def _address(order: GroupOrder) -> Iterator[Complaint]:
-    if order.dns_label and not order.ports:
+    if order.facts.dns_label and not order.facts.ports:
         # We open no port that nobody asked for: the label makes it reachable from the whole internet.
         yield ("ACI_DNS_LABEL", "a DNS label needs at least one open port", "Name a port, or leave out the label.")
 

@@ -73,8 +73,6 @@ def group_order(session: Session, plan: RunPlan, labels: str) -> GroupOrder:
         ),
         command=plan.command,
         secure_environment=plan.environment,
-        ports=settings.ports,
-        dns_label=settings.dns_label,
         tags=target.tags,
         volumes=tuple(EmptyDir(name=each.name, mount_path=each.mount_path) for each in plan.emptydirs),
         registry=RegistryLogin(

@@ -34,8 +34,7 @@ def test_a_whole_life(line, ref: GroupRef, order: Order) -> None:
         labels=labels,
         secure_environment={"LANG": Secret("C"), "TOKEN": Secret("hush")},
         tags={"devpod-workspace": "w"},
-        ports=(8080,),
-        dns_label=f"label-{ref.name}",
+        facts={"ports": (8080,), "dns_label": f"label-{ref.name}"},
         volumes=(EmptyDir(name="scratch", mount_path="/scratch"),),
     )
     receipt = azure.create(wanted)

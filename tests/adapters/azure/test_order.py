@@ -22,8 +22,7 @@ Order = Callable[..., GroupOrder]
 
 FULL: dict[str, Any] = {
     "secure_environment": {"S": Secret("hush")},
-    "ports": (8080, 9090),
-    "dns_label": "my-label",
+    "facts": {"ports": (8080, 9090), "dns_label": "my-label"},
     "tags": {"k": "v"},
     "volumes": (EmptyDir(name="scratch", mount_path="/scratch"),),
     "registry": RegistryLogin(server="r.example", username="u", password=Secret("pw")),
@@ -106,13 +105,13 @@ def test_names_azure_refuses(order: Order, ref: GroupRef) -> None:
 @pytest.mark.parametrize("label", ["abcd", "1abcd", "Abcde", "abcd-", "a" * 64])
 def test_dns_labels_azure_refuses(order: Order, label: str) -> None:
     with pytest.raises(NameRefusedError, match="DNS label"):
-        body(order(REF, dns_label=label, ports=(80,)), request="r")
+        body(order(REF, facts={"dns_label": label, "ports": (80,)}), request="r")
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"dns_label": "label"}, "at least one open port"),
+        ({"facts": {"dns_label": "label"}}, "at least one open port"),
         ({"tags": {"k": "v" * 257}}, "256"),
         ({"tags": {f"k{n}": "v" for n in range(50)}}, "room for 49"),
         ({"volumes": (EmptyDir(name="scratch", mount_path="a:b"),)}, "cannot mount"),
