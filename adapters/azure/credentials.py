@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from adapters.azure.budget import within
 from adapters.azure.claims import identity_of
-from adapters.azure.errors import network_error
+from adapters.azure.errors import error_for
 from adapters.azure.fault import Kind, fault_of
 from adapters.azure.observed import bounded
 from adapters.azure.retry import IMDS
@@ -176,10 +176,10 @@ class Credential:
         tried = WORDS[self._method]
         if isinstance(error, CredentialUnavailableError):
             return CredentialsError(f"no credentials: tried {tried}: {said} ({self._why})", **_kept(self._method))
-        if fault.kind in (Kind.UNREACHED, Kind.LOST, Kind.UNTRUSTED) and self._method != "managed-identity":
-            return network_error(fault, "get a token", urlsplit(self._settings.authority).hostname or "")
-        if fault.kind is Kind.ANSWERED and (fault.status == 429 or fault.status >= 500):
-            return network_error(fault, "get a token", urlsplit(self._settings.authority).hostname or "")
+        unanswered = fault.kind in (Kind.UNREACHED, Kind.LOST, Kind.UNTRUSTED) and self._method != "managed-identity"
+        passing = fault.kind is Kind.ANSWERED and (fault.status == 429 or fault.status >= 500)
+        if unanswered or passing:
+            return error_for(fault, "get a token", urlsplit(self._settings.authority).hostname or "")
         if isinstance(error, ClientAuthenticationError) or fault.kind is Kind.ANSWERED:
             found = re.search(r"AADSTS\d+", f"{said} {fault.message}")
             code = found[0] if found else fault.code

@@ -102,7 +102,7 @@ CLOCK_REMEDY: Final = "See that this computer's date and time are right; if they
 def error_for(fault: Fault, doing: str, host: str, secrets: tuple[Secret, ...] = ()) -> ProviderError:
     """What to tell the user about ``fault``; ``doing`` completes "Azure did not …", ``host`` is who was asked."""
     if fault.kind is not Kind.ANSWERED:
-        return network_error(fault, doing, host)
+        return _network_error(fault, doing, fault.host or host)
     said = bounded(scrub(fault.message, *secrets), MESSAGE_LIMIT)
     code = fault.meaning
     row = _row(code, fault.status)
@@ -138,11 +138,8 @@ def failed_later(fault: Fault, doing: str) -> AzureError:
     return kind(text, code=fault.code or fault.meaning, azure_message=said, remedy=remedy)
 
 
-def network_error(fault: Fault, doing: str, host: str) -> ProviderError:
-    """For a request that got no answer, or none of use."""
-    name = fault.host or host
-    if fault.kind is Kind.ANSWERED:
-        return error_for(fault, doing, name)
+def _network_error(fault: Fault, doing: str, name: str) -> ProviderError:
+    """For a request that got no answer, or none of use; ``name`` is the host's."""
     if fault.kind is Kind.UNTRUSTED and (untimely := UNTIMELY.search(fault.message)):
         text = f"cannot {doing}: by this computer's clock, the certificate of {name} {untimely[1]}"
         return UnavailableError(text, remedy=CLOCK_REMEDY)

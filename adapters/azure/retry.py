@@ -122,9 +122,10 @@ def repeat(
 
     until = time.monotonic() + patience
     counts: Counter[str] = Counter()
-    plan: dict[str, float] = {}
+    nap = 0.0
 
     def again(state: RetryCallState) -> bool:
+        nonlocal nap
         error = state.outcome.exception() if state.outcome else None
         if not isinstance(error, Exception):
             return False
@@ -133,12 +134,13 @@ def repeat(
         if rule is None or counts[rule.name] >= rule.times:
             return False
         counts[rule.name] += 1
-        plan["pause"] = pause(rule, counts[rule.name], fault, jitter=random.random())  # noqa: S311  spreads load, guards nothing
-        plan["worth"] = plan["pause"] < min(left(), until - time.monotonic())
-        if note and plan["worth"]:
-            note(f"{rule.name}: again in {plan['pause']:.1f} s")
-        if waits and plan["worth"]:
-            waits(rule, plan["pause"])
-        return bool(plan["worth"])
+        nap = pause(rule, counts[rule.name], fault, jitter=random.random())  # noqa: S311  spreads load, guards nothing
+        if nap >= min(left(), until - time.monotonic()):
+            return False
+        if note:
+            note(f"{rule.name}: again in {nap:.1f} s")
+        if waits:
+            waits(rule, nap)
+        return True
 
-    return Retrying(retry=again, wait=lambda _: plan["pause"], sleep=time.sleep, reraise=True)(action)
+    return Retrying(retry=again, wait=lambda _: nap, sleep=time.sleep, reraise=True)(action)

@@ -18,7 +18,7 @@ from azure.core.pipeline.transport import HttpTransport, RequestsTransport
 
 from adapters.azure.ahead import connect_ahead
 from adapters.azure.budget import left
-from adapters.azure.fault import answered, body_of, fault_of
+from adapters.azure.fault import Fault, answered, body_of, fault_of
 from adapters.azure.retry import Rule, repeat, rule_for
 
 CONNECT_TIMEOUT: Final = 10.0
@@ -116,22 +116,14 @@ class TokenTransport(TracedTransport):
 
         def once() -> Any:
             response = super(TokenTransport, self).send(request, **dict(kwargs))
-            fault = answered(response.status_code, dict(response.headers), body_of(response))
-            if response.status_code >= 400 and rule_for(fault, self._rules):
-                raise _AnswerError(response)
+            if response.status_code >= 400:
+                fault = answered(response.status_code, dict(response.headers), body_of(response))
+                if rule_for(fault, self._rules):
+                    raise _AnswerError(response, fault)
             return response
 
         try:
-            return repeat(
-                once,
-                lambda error: (
-                    answered(error.response.status_code, dict(error.response.headers), body_of(error.response))
-                    if isinstance(error, _AnswerError)
-                    else fault_of(error)
-                ),
-                extra=self._rules,
-                note=self.note,
-            )
+            return repeat(once, _fault_of, extra=self._rules, note=self.note)
         except _AnswerError as last:
             # As an exception, because msal forgets the response of a 5xx and reports refused credentials.
             raise HttpResponseError(response=last.response) from None
@@ -140,9 +132,14 @@ class TokenTransport(TracedTransport):
 class _AnswerError(Exception):
     """An error response on its way to the retry loop."""
 
-    def __init__(self, response: Any) -> None:
+    def __init__(self, response: Any, fault: Fault) -> None:
         super().__init__(response.status_code)
         self.response = response
+        self.fault = fault
+
+
+def _fault_of(error: BaseException) -> Fault:
+    return error.fault if isinstance(error, _AnswerError) else fault_of(error)
 
 
 def silence_libraries() -> None:
