@@ -62,12 +62,17 @@ def verify(source: Path | None, keys: tuple[Path, ...], archive: Path | None) ->
     """Check the event log's hash chain line by line."""
     from adapters.cli.expired import expired
     from eventlog import verify as check
+    from eventlog.failures import explained
     from statemachine.errors import LogDamagedError, LogError
 
     path = source or log_path(os.environ)
-    if source is not None and not source.is_file():
-        # An empty log is whole, and so is one's own that nobody has begun; a name that is mistyped is not.
-        raise LogError(f"{source} is no file", remedy="Name the log's file; `audit writers` checks those of a folder.")
+    if source is not None:
+        with explained(source, "read"):
+            is_file = source.is_file()
+        if not is_file:
+            # An empty log is whole, and so is one's own that nobody has begun; a name that is mistyped is not.
+            remedy = "Name the log's file; `audit writers` checks those of a folder."
+            raise LogError(f"{source} is no file", remedy=remedy)
     if keys:
         from eventlog.sealing.seal import read_trust
         from eventlog.verify import verify_signed

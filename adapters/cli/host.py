@@ -1,4 +1,4 @@
-"""This computer: its clock, its processes, and who is using it."""
+"""This computer: its clock, its processes, its folders, and who is using it."""
 
 from __future__ import annotations
 
@@ -45,6 +45,14 @@ class LocalProcesses:
         except PermissionError:
             pass
         return _started(owner.pid) == owner.started
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is one, as far as this user can tell: ``Path.is_dir`` raises for what may not be looked at."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def host() -> str:

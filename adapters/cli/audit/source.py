@@ -14,6 +14,7 @@ import click
 
 from adapters.cli.call_error import CallError
 from adapters.cli.expired import note
+from adapters.cli.host import is_folder
 from statemachine.errors import LogDamagedError, LogError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -67,13 +68,18 @@ class Source:
         """The file or folder the records are in; None when they are somewhere else."""
         if self.chosen is None:
             return _own_path()
-        return None if _SCHEME.match(self.chosen) else Path(self.chosen).expanduser()
+        if _SCHEME.match(self.chosen):
+            return None
+        try:
+            return Path(self.chosen).expanduser()
+        except RuntimeError:  # ~somebody who has no home: a name like any other, under which there is nothing
+            return Path(self.chosen)
 
     def is_shared(self) -> bool:
         """Whether many logs are read together. Raises UnsupportedError for an address that none can be read from."""
         file = self.path
         if file is not None:
-            return self.chosen is not None and file.is_dir()
+            return self.chosen is not None and is_folder(file)
         match = _SCHEME.match(self.chosen or "")
         if match is not None and match[1].lower() not in _CONTAINERS:
             known = ", ".join(f"{scheme}://" for scheme in _CONTAINERS)
@@ -98,8 +104,13 @@ class Source:
         if self.writers:
             raise CallError("--writer chooses among the logs of a container or folder, which --from does not name")
         file = self.path or _own_path()
-        if self.chosen is not None and not file.exists():
-            raise LogError(f"there is no event log {file}", remedy="Name a file, a folder or a container to read.")
+        if self.chosen is not None:
+            from eventlog.failures import explained
+
+            with explained(file, "read"):
+                is_there = file.exists()
+            if not is_there:
+                raise LogError(f"there is no event log {file}", remedy="Name a file, a folder or a container to read.")
         if not self._noted:
             note(file, single=self.chosen is not None)
             self._noted = True

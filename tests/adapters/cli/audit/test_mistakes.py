@@ -58,6 +58,10 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("audit", "report", "-w", "nobody*"), 2, "matches: workspace nobody*"),
         (("audit", "report", "-o", "no/such/folder/r.html"), 2, "cannot be written: No such file or directory"),
         (("audit", "--from", "no-such-log"), LogError.exit_status, "there is no event log no-such-log"),
+        (("audit", "--from", "~nosuchuser/x.jsonl"), LogError.exit_status, "no event log ~nosuchuser/x.jsonl"),
+        (("audit", "--from", "n" * 300), LogError.exit_status, "cannot be read: File name too long. --from takes"),
+        (("audit", "writers", "--from", "n" * 300), 2, "--from URL says of which container"),
+        (("verify", "--from", "n" * 300), LogError.exit_status, "cannot be read: File name too long"),
         (("audit", "--from", "gopher://x/y"), UnsupportedError.exit_status, "cannot read gopher:// addresses"),
     ],
 )
