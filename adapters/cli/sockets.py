@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.cli.compose import Session
+from adapters.cli.host import is_folder
 from adapters.cli.opener import PLACE
 from statemachine.fold import Workspace
 
@@ -41,7 +42,7 @@ def runtime_folder() -> Path | None:
 def _places() -> Iterator[Path]:
     given = os.environ.get("XDG_RUNTIME_DIR", "")
     for base in (given, f"/run/user/{os.getuid()}"):
-        if base and Path(base).is_dir():
+        if base and is_folder(Path(base)):
             yield Path(base) / "devpod-provider-aci"
     yield Path(f"/tmp/devpod-provider-aci-{os.getuid()}")  # noqa: S108  # it is looked at before it is used
     with contextlib.suppress(RuntimeError):  # a user may have no home
@@ -117,7 +118,7 @@ def stop_holders(session: Session) -> None:
     """End every holder of this workspace: their container is about to go."""
     if os.name == "posix":
         for folder in _places():  # the first of them may have been full for a while
-            if folder.is_dir() and _serves(folder):
+            if is_folder(folder) and _serves(folder):
                 _stop_holders_in(folder, _stem(session))
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from adapters.cli import sockets
 from adapters.cli.compose import session
-from adapters.cli.sockets import NAME, holder_socket, runtime_folder, spawn_holder
+from adapters.cli.sockets import NAME, holder_socket, runtime_folder, spawn_holder, stop_holders
 from adapters.tunnel import CommandSpec, run_through_holder
 from statemachine.errors import TunnelError
 from statemachine.fold import Workspace
@@ -64,6 +64,12 @@ def test_a_runtime_folder_that_is_not_there_is_not_made(base: Path, monkeypatch:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(base / "gone"))
     assert runtime_folder() is not None
     assert not (base / "gone").exists()
+
+
+def test_a_runtime_folder_that_cannot_be_looked_at_is_not_used(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(base / ("n" * 300)))
+    assert runtime_folder() is not None
+    stop_holders(session(MINE))
 
 
 def test_a_path_too_long_for_a_socket_is_not_used(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
