@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from adapters.cli.compose import Session, log_path
+from adapters.cli.compose import Session
 from adapters.devpod import RunPlan
+from eventlog import default_path
 
 _CACHE: Final = "agent.json"
 
@@ -42,4 +43,4 @@ def _path(current: Session) -> str:
 
 
 def _cache(current: Session) -> Path:
-    return log_path(current.environ).with_name(_CACHE)
+    return default_path(current.environ).with_name(_CACHE)

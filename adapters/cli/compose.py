@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Final
 
 from adapters.azure import AzureGroups, AzureSettings
@@ -62,7 +61,7 @@ class Session:
     @cached_property
     def log(self) -> EventLog:
         """The event log of this user."""
-        path, segment = log_path(self.environ), self.settings.event_log_segment
+        path, segment = default_path(self.environ), self.settings.event_log_segment
         return EventLog(path, actor=self.actor, correlation=correlation(), segment=segment)
 
     @cached_property
@@ -139,15 +138,10 @@ def azure_settings(
     )
 
 
-def log_path(environ: Mapping[str, str]) -> Path:
-    """Where this user's event log is."""
-    return default_path(environ)
-
-
 def own_log(environ: Mapping[str, str]) -> EventLog:
     """The user's own log, for verbs that are about no workspace. Raises LogError, OptionError."""
     me = Actor(user=user(), host=host())
-    return EventLog(log_path(environ), actor=lambda: me, correlation=correlation(), segment=segment_in(environ))
+    return EventLog(default_path(environ), actor=lambda: me, correlation=correlation(), segment=segment_in(environ))
 
 
 def correlation() -> str:

@@ -7,14 +7,14 @@ import sys
 import click
 
 from adapters.cli.agent import with_agent
-from adapters.cli.compose import BRISK, Session, log_path, session
+from adapters.cli.compose import BRISK, Session, session
 from adapters.cli.lifecycle import NEVER_RAN, create_or_clear_up
 from adapters.cli.orders import create_order
 from adapters.cli.workspace_option import WORKSPACE, environment
 from adapters.devpod import labels_of, parse_run_options, plan
 from adapters.devpod.answers import container_details
 from adapters.devpod.answers import target_architecture as architecture
-from eventlog import blobs
+from eventlog import blobs, default_path
 from statemachine.decide import Tenure
 from statemachine.fold import Workspace
 from statemachine.lifecycle import POLL_SECONDS, SETTLING, refresh, tenure
@@ -36,7 +36,7 @@ def run() -> None:
     for warning in wanted.warnings:
         current.say(f"warning: {warning}")
     # The document is on disk before the intent that names it.
-    digest = blobs.put(log_path(current.environ), LABELS, wanted.labels) if wanted.labels else ""
+    digest = blobs.put(default_path(current.environ), LABELS, wanted.labels) if wanted.labels else ""
     current.say(f"creating container group {current.target.group_name} in {current.settings.region}")
     create_or_clear_up(current, create_order(current, wanted, labels=digest), NEVER_RAN)
 
@@ -71,7 +71,7 @@ def _is_unsure(current: Session, workspace: Workspace, sighting: Sighting) -> bo
 def _labels(current: Session, workspace: Workspace, sighting: Sighting) -> bytes:
     """The labels document: kept beside the log, else what the group itself carries."""
     digest = workspace.facts.labels if workspace.facts else ""
-    kept = blobs.get(log_path(current.environ), LABELS, digest) if digest else None
+    kept = blobs.get(default_path(current.environ), LABELS, digest) if digest else None
     if kept is None and digest and not sighting.labels:
         current.say("warning: the labels of this dev container are lost; `devpod delete` and `devpod up` make it anew")
     return sighting.labels if kept is None else kept

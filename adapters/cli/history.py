@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from adapters.cli.compose import log_path
 from adapters.cli.console import say
 from adapters.cli.key_option import PUBLIC_KEYS
 
@@ -21,13 +20,15 @@ from adapters.cli.key_option import PUBLIC_KEYS
 def history(*, workspace: str | None, limit: int, as_json: bool) -> None:
     """Show who did what, when, and how it ended; of one WORKSPACE or of all."""
     from adapters.cli.expired import note
+    from eventlog import default_path
     from eventlog.audit.reader import LogReader
     from eventlog.history import rows
     from eventlog.table import json_lines, table
     from statemachine.errors import LogDamagedError
 
-    note(log_path(os.environ))
-    reader = LogReader(log_path(os.environ))
+    path = default_path(os.environ)
+    note(path)
+    reader = LogReader(path)
     try:
         found = rows(reader.records(), subject=workspace, limit=limit)
     except LogDamagedError as error:
@@ -61,11 +62,12 @@ def history(*, workspace: str | None, limit: int, as_json: bool) -> None:
 def verify(source: Path | None, keys: tuple[Path, ...], archive: Path | None) -> None:
     """Check the event log's hash chain line by line."""
     from adapters.cli.expired import expired
+    from eventlog import default_path
     from eventlog import verify as check
     from eventlog.failures import explained
     from statemachine.errors import LogDamagedError, LogError
 
-    path = source or log_path(os.environ)
+    path = source or default_path(os.environ)
     if source is not None:
         with explained(source, "read"):
             is_file = source.is_file()

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from adapters.cli.call_error import CallError
-from adapters.cli.compose import BRISK, azure_settings, log_path
+from adapters.cli.compose import BRISK, azure_settings
 from adapters.cli.console import debugging, say, silent, trace
 
 PASSING = frozenset({"capacity", "quota"})
@@ -22,11 +22,11 @@ def init() -> None:
     from adapters.azure import AzureGroups, Level
     from adapters.devpod import parse
     from adapters.tunnel import load_helper
-    from eventlog import ensure_writable
+    from eventlog import default_path, ensure_writable
 
     settings = parse(os.environ, None)
     load_helper()
-    ensure_writable(log_path(os.environ))
+    ensure_writable(default_path(os.environ))
     tracer = trace if debugging(os.environ) else silent
     groups = AzureGroups(azure_settings(settings, tracer, patience=BRISK))
     findings = groups.check(settings.resource_group, settings.region, cpu=settings.cpu, memory_gb=settings.memory_gb)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from adapters.cli.call_error import CallError
-from adapters.cli.compose import log_path
+from eventlog import default_path
 from eventlog.disk import Disk
 from eventlog.paths import TORN
 
@@ -27,7 +27,7 @@ def output(path: Path | None, *sources: Path) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     target = Path(os.path.realpath(path))
-    for log in (log_path(os.environ), *sources):
+    for log in (default_path(os.environ), *sources):
         if _is_part_of(target, Path(os.path.realpath(log))):
             raise CallError(f"-o {path}: that is the event log {log} itself, or a part of it; name another file")
     try:

@@ -13,8 +13,9 @@ from adapters.cli.audit import shipped
 from adapters.cli.audit.output import output as written
 from adapters.cli.audit.source import Source, from_option
 from adapters.cli.call_error import CallError
-from adapters.cli.compose import PATIENT, log_path
+from adapters.cli.compose import PATIENT
 from adapters.cli.console import say
+from eventlog import default_path
 from statemachine.errors import LogDamagedError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def ship(*, blob: str | None, otlp: str | None, redact: bool, key_file: Path | N
     _refuse_alone(key_file, redact=redact)
     from adapters.ship.local import LocalLog
 
-    log = LocalLog(log_path(os.environ), own=True)
+    log = LocalLog(default_path(os.environ), own=True)
     if blob is not None:
         _ship_blob(log, blob)
     if otlp is not None:
@@ -120,5 +121,5 @@ def _redactor(found: Snapshot, key_file: Path | None) -> Redactor:
     from adapters.ship.key import key_path, redaction_key
     from adapters.ship.redact import Redactor, names_in
 
-    key = redaction_key(key_file or key_path(log_path(os.environ)), make=key_file is None)
+    key = redaction_key(key_file or key_path(default_path(os.environ)), make=key_file is None)
     return Redactor(key, names_in(shipped.readable(found.lines(), [])))

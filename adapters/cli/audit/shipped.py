@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from adapters.cli.audit.source import Source
-from adapters.cli.compose import BRISK, PATIENT, azure_settings, log_path
+from adapters.cli.compose import BRISK, PATIENT, azure_settings
 from adapters.cli.console import debugging, silent, trace
+from eventlog import default_path
 from statemachine.errors import LogDamagedError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def named_lines(source: Source, *, local: bool) -> Iterator[tuple[str, Line]]:
         name = begun.writer if begun else ""
         yield from ((name, line) for line in whole(found.lines(), damage))
     if local and source.chosen is not None:
-        own = LocalLog(log_path(os.environ))
+        own = LocalLog(default_path(os.environ))
         called = own.name()
         if called is not None:
             mark = marks.get(called.writer, START)

@@ -61,13 +61,15 @@ class Source:
     @property
     def name(self) -> str:
         """The source, for messages."""
-        return self.chosen or str(_own_path())
+        return self.chosen or str(self.path)
 
     @property
     def path(self) -> Path | None:
         """The file or folder the records are in; None when they are somewhere else."""
         if self.chosen is None:
-            return _own_path()
+            from eventlog import default_path
+
+            return default_path(os.environ)
         if _SCHEME.match(self.chosen):
             return None
         try:
@@ -100,10 +102,15 @@ class Source:
         return LogReader(self.single())
 
     def single(self) -> Path:
-        """The file of the one log that is read; says once that older events expired. Raises LogError, CallError."""
+        """The file of the one log that is read, if it ``is_shared`` by none; says once that older events expired.
+
+        Raises LogError, CallError.
+        """
         if self.writers:
             raise CallError("--writer chooses among the logs of a container or folder, which --from does not name")
-        file = self.path or _own_path()
+        file = self.path
+        if file is None:
+            raise ValueError(f"{self.chosen} holds the logs of many")
         if self.chosen is not None:
             from eventlog.failures import explained
 
@@ -237,9 +244,3 @@ def _chooser(pattern: str) -> Callable[[str], bool]:
     from adapters.ship.reader import chooser
 
     return chooser((pattern,))
-
-
-def _own_path() -> Path:
-    from eventlog import default_path
-
-    return default_path(os.environ)

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from adapters.cli.audit.output import output as written
-from adapters.cli.compose import log_path, own_log
+from adapters.cli.compose import own_log
+from eventlog import default_path
 
 
 @click.command()
@@ -21,7 +22,7 @@ def key(output: Path | None) -> None:
     from eventlog.sealing.seal import public_key
 
     with written(output) as file:
-        file.write(public_key(log_path(os.environ)).encode("ascii"))
+        file.write(public_key(default_path(os.environ)).encode("ascii"))
 
 
 @click.command()
