@@ -10,7 +10,7 @@ from typing import Final
 
 from adapters.azure import AzureGroups, AzureSettings
 from adapters.azure.trust import trusted
-from adapters.cli.console import debugging, say, silent, trace
+from adapters.cli.console import say, tracer
 from adapters.cli.host import LocalProcesses, SystemClock, host, user
 from adapters.devpod import Settings, Target, parse, target
 from adapters.devpod.identity import TAG_CREATOR
@@ -48,14 +48,16 @@ class Session:
 
     @property
     def trace(self) -> Callable[[str], None]:
-        """Where debugging goes."""
-        return trace if debugging(self.environ) else silent
+        """Takes a line of debugging; nothing becomes of it where nobody asked."""
+        return tracer(self.environ) or (lambda _text: None)
 
     @property
     def groups(self) -> AzureGroups:
         """Azure; importing its SDK takes longer than everything else, so only who needs it asks."""
         if self._groups is None:
-            self._groups = AzureGroups(azure_settings(self.settings, self.trace, patience=self.patience, say=self.say))
+            self._groups = AzureGroups(
+                azure_settings(self.settings, tracer(self.environ), patience=self.patience, say=self.say)
+            )
         return self._groups
 
     @cached_property
@@ -118,9 +120,13 @@ def session(environ: Mapping[str, str] = os.environ, *, patience: float = PATIEN
 
 
 def azure_settings(
-    settings: Settings, tracer: Callable[[str], None], *, patience: float, say: Callable[[str], None] | None = None
+    settings: Settings,
+    trace: Callable[[str], None] | None,
+    *,
+    patience: float,
+    say: Callable[[str], None] | None = None,
 ) -> AzureSettings:
-    """What the Azure adapter needs of the options; ``patience`` is how long a failing request is repeated."""
+    """What the Azure adapter needs of the options; ``patience`` is how many seconds a failing request is repeated."""
     credentials = settings.credentials
     return AzureSettings(
         subscription=settings.subscription,
@@ -134,7 +140,7 @@ def azure_settings(
         deadline=settings.operation_timeout,
         retry_deadline=patience,
         say=say,
-        trace=None if tracer is silent else tracer,
+        trace=trace,
     )
 
 

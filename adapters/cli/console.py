@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from typing import Final, TextIO
@@ -93,5 +93,6 @@ def trace(text: str) -> None:
     say(f"{datetime.now(UTC):%H:%M:%S.%f} {text}")
 
 
-def silent(_text: str) -> None:
-    """Takes the place of ``trace`` when nobody asked for it."""
+def tracer(environ: Mapping[str, str]) -> Callable[[str], None] | None:
+    """Where debugging goes; None where nobody asked for it."""
+    return trace if debugging(environ) else None

@@ -10,7 +10,7 @@ import click
 
 from adapters.cli.call_error import CallError
 from adapters.cli.compose import BRISK, azure_settings
-from adapters.cli.console import debugging, say, silent, trace
+from adapters.cli.console import say, tracer
 
 PASSING = frozenset({"capacity", "quota"})
 """What may be otherwise tomorrow, or be used up by one's own workspaces: told, but no reason to refuse the options."""
@@ -27,8 +27,7 @@ def init() -> None:
     settings = parse(os.environ, None)
     load_helper()
     ensure_writable(default_path(os.environ))
-    tracer = trace if debugging(os.environ) else silent
-    groups = AzureGroups(azure_settings(settings, tracer, patience=BRISK))
+    groups = AzureGroups(azure_settings(settings, tracer(os.environ), patience=BRISK))
     findings = groups.check(settings.resource_group, settings.region, cpu=settings.cpu, memory_gb=settings.memory_gb)
     for finding in findings:
         say(f"{finding.level:7} {finding.subject}: {finding.text}")

@@ -14,7 +14,7 @@ from adapters.cli.audit.output import output as written
 from adapters.cli.audit.source import Source, from_option
 from adapters.cli.call_error import CallError
 from adapters.cli.compose import PATIENT
-from adapters.cli.console import say
+from adapters.cli.console import say, tracer
 from eventlog import default_path
 from statemachine.errors import LogDamagedError
 
@@ -103,7 +103,7 @@ def _ship_otlp(log: LocalLog, url: str, redactor: Redactor | None) -> None:
         headers=collector.headers(os.environ),
         verify=trusted(),
         patience=PATIENT,
-        trace=shipped.tracer(),
+        trace=tracer(os.environ),
     )
     done = tell(log, sender, redactor=redactor, now=time.time_ns)
     if done.rejected:

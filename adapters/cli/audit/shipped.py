@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from adapters.cli.audit.source import Source
 from adapters.cli.compose import BRISK, PATIENT, azure_settings
-from adapters.cli.console import debugging, silent, trace
+from adapters.cli.console import tracer
 from eventlog import default_path
 from statemachine.errors import LogDamagedError
 
@@ -114,13 +114,8 @@ def container(url: str, option: str, patience: float) -> Container:
 
     found = place(url, os.environ, option=option)
     silence_libraries()
-    transport = TracedTransport(verify=trusted(), trace=tracer())
+    transport = TracedTransport(verify=trusted(), trace=tracer(os.environ))
     return Container(found, token=_token, transport=transport, patience=patience)
-
-
-def tracer() -> Callable[[str], None] | None:
-    """Where debugging goes; None when nobody asked for it."""
-    return trace if debugging(os.environ) else None
 
 
 def _token() -> TokenCredential:
@@ -132,5 +127,5 @@ def _token() -> TokenCredential:
     none = "00000000-0000-0000-0000-000000000000"
     given = os.environ.get("AZURE_SUBSCRIPTION_ID", "")
     options = parse({**os.environ, "AZURE_SUBSCRIPTION_ID": given or none}, None)
-    settings = replace(azure_settings(options, tracer() or silent, patience=BRISK), subscription=given)
+    settings = replace(azure_settings(options, tracer(os.environ), patience=BRISK), subscription=given)
     return Credential(settings, verify=trusted())
