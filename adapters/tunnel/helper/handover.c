@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 #include "sha256.h"
 #include "util.h"
 
-enum { BACKLOG = 64, ENVIRONMENT_MOST = 8 << 20, PATIENCE_S = 3, ATTEMPTS = 5, FIRST_FD = 10 };
+enum { BACKLOG = 64, ENVIRONMENT_MOST = 8 << 20, PATIENCE_S = 3, ATTEMPTS = 100, NAP_MS = 20, FIRST_FD = 10 };
 
 extern char **environ;
 
@@ -114,7 +115,8 @@ static bool start_server(const struct sockaddr_un *address, socklen_t length) {
         /* It leaves at once, and would stay a zombie for as long as we relay. */
         while (fine && waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
     } else {
-        fine = errno == EADDRINUSE; /* somebody was faster: connect to theirs */
+        fine = errno == EADDRINUSE; /* somebody was faster: connect to theirs, once it listens */
+        if (fine) poll(NULL, 0, NAP_MS);
     }
     close(listener);
     return fine;
@@ -172,7 +174,11 @@ static int receive_terminal(int relay, uint32_t *size) {
     struct iovec part = {bytes, sizeof bytes};
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.room};
-    if (recvmsg(relay, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL) != sizeof bytes) return -1;
+    ssize_t count;
+    /* A command that ends at this moment interrupts it, SA_RESTART or not: the socket has a time limit. */
+    do count = recvmsg(relay, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
+    while (count < 0 && errno == EINTR);
+    if (count != sizeof bytes) return -1;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (header == NULL || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int))) return -1;
     int low;
