@@ -10,7 +10,7 @@
 #include "reaper.h"
 #include "util.h"
 
-enum { BEGAN = '+', ENDED = '-', FIRST_FD = 10, TICK_MS = 100, FEW_FDS = 64 };
+enum { BEGAN = '+', ENDED = '-', TICK_MS = 100, FEW_FDS = 64 };
 
 static int server_says = -1;
 
@@ -47,8 +47,9 @@ void guard_start(void) {
     if (pipe2(ends, O_CLOEXEC) != 0) return;
     pid_t pid = fork();
     if (pid == 0) watch(keep_only(ends[0]));
-    server_says = pid > 0 ? fcntl(ends[1], F_DUPFD_CLOEXEC, FIRST_FD) : -1;
-    for (int i = 0; i < 2; i++) close(ends[i]);
+    close(ends[0]);
+    server_says = move_high(ends[1]);
+    if (pid < 0) close_fd(&server_says);
     if (server_says >= 0) set_nonblocking(server_says);
 }
 

@@ -19,7 +19,7 @@
 #include "sha256.h"
 #include "util.h"
 
-enum { BACKLOG = 64, ENVIRONMENT_MOST = 8 << 20, PATIENCE_S = 3, ATTEMPTS = 100, NAP_MS = 20, FIRST_FD = 10 };
+enum { BACKLOG = 64, ENVIRONMENT_MOST = 8 << 20, PATIENCE_S = 3, ATTEMPTS = 100, NAP_MS = 20 };
 
 extern char **environ;
 
@@ -184,9 +184,7 @@ static int receive_terminal(int relay, uint32_t *size) {
     int low;
     memcpy(&low, CMSG_DATA(header), sizeof low);
     *size = get32(bytes);
-    int terminal = fcntl(low, F_DUPFD_CLOEXEC, FIRST_FD);
-    close(low);
-    return terminal;
+    return move_high(low);
 }
 
 static bool parse_surroundings(const char *data, size_t size, struct surroundings *around) {
@@ -203,10 +201,7 @@ static bool parse_surroundings(const char *data, size_t size, struct surrounding
 void handover_accept(int listener) {
     struct surroundings around = {0};
     uint32_t size = 0;
-    int low = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    if (low < 0) return;
-    int relay = fcntl(low, F_DUPFD_CLOEXEC, FIRST_FD);
-    close(low);
+    int relay = move_high(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
     if (relay < 0) return;
     be_patient(relay, PATIENCE_S);
     int terminal = is_ours(relay) ? receive_terminal(relay, &size) : -1;

@@ -17,7 +17,7 @@
 
 enum {
     ARGUMENT_MOST = 120 * 1024, /* the kernel's limit for one argument is 128 KiB */
-    SCRIPT_FD = 9,
+    SCRIPT_FD = FIRST_FD - 1,
     PIPE_ROOM = 256 * 1024,
 };
 
@@ -82,7 +82,7 @@ static void enter_folder(const struct order *order, int report) {
 /* A command too long to be an argument is sourced from a file that exists only in memory. */
 static int make_script(const struct order *order) {
     static const char opening[] = "exec 9<&-;"; /* the command must not inherit the file */
-    int fd = memfd_create("command", MFD_CLOEXEC);
+    int fd = move_high(memfd_create("command", MFD_CLOEXEC));
     if (fd < 0) return -1;
     if (!write_all(fd, opening, sizeof opening - 1) || !write_all(fd, order->command, order->command_length)) {
         close(fd);
@@ -102,7 +102,6 @@ static void run_child(const struct order *order, const struct surroundings *arou
     if (order->terminal && ioctl(ends[0], TIOCSCTTY, 0) != 0) fail(report, STAGE_TERMINAL);
     int script = -1;
     if (order->command_length > ARGUMENT_MOST && (script = make_script(order)) < 0) fail(report, STAGE_SCRIPT);
-    /* Ours are all above 9: the server keeps its descriptors there. */
     for (int i = 0; i < 3; i++)
         if (dup2(ends[i], i) < 0) fail(report, STAGE_EXEC);
     set_environment(order, around, account);
@@ -121,22 +120,19 @@ static bool make_pipe(int ends[2]) {
     int low[2];
     if (pipe2(low, O_CLOEXEC) != 0) return false;
     fcntl(low[0], F_SETPIPE_SZ, PIPE_ROOM); /* fewer wake-ups; the default will do as well */
-    for (int i = 0; i < 2; i++) {
-        ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, SCRIPT_FD + 1);
-        close(low[i]);
-    }
+    for (int i = 0; i < 2; i++) ends[i] = move_high(low[i]);
     return ends[0] >= 0 && ends[1] >= 0;
 }
 
 static bool make_terminal(const struct order *order, const struct account *account, int *master, int *slave) {
     int number;
     int unlock = 0;
-    *master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    *master = move_high(open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
     if (*master < 0 || ioctl(*master, TIOCSPTLCK, &unlock) != 0 || ioctl(*master, TIOCGPTN, &number) != 0) return false;
     struct text path = {0};
     text_add(&path, "/dev/pts/");
     text_add_number(&path, (uint64_t)number);
-    *slave = open(path.data, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    *slave = move_high(open(path.data, O_RDWR | O_NOCTTY | O_CLOEXEC));
     text_free(&path);
     if (*slave < 0) return false;
     terminal_resize(*slave, order->rows, order->columns);
@@ -147,9 +143,9 @@ static bool make_terminal(const struct order *order, const struct account *accou
 static bool make_ends(const struct order *order, const struct account *account, int ours[3], int theirs[3]) {
     if (order->terminal) {
         if (!make_terminal(order, account, &ours[1], &theirs[0])) return false;
-        ours[0] = fcntl(ours[1], F_DUPFD_CLOEXEC, SCRIPT_FD + 1);
-        theirs[1] = fcntl(theirs[0], F_DUPFD_CLOEXEC, SCRIPT_FD + 1);
-        theirs[2] = fcntl(theirs[0], F_DUPFD_CLOEXEC, SCRIPT_FD + 1);
+        ours[0] = fcntl(ours[1], F_DUPFD_CLOEXEC, FIRST_FD);
+        theirs[1] = fcntl(theirs[0], F_DUPFD_CLOEXEC, FIRST_FD);
+        theirs[2] = fcntl(theirs[0], F_DUPFD_CLOEXEC, FIRST_FD);
         return ours[0] >= 0 && theirs[1] >= 0 && theirs[2] >= 0;
     }
     for (int i = 0; i < 3; i++) {

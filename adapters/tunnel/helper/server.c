@@ -20,7 +20,7 @@
 #include "stream.h"
 #include "util.h"
 
-enum { IDLE_MS = 60000, TICK_MS = 100, SLOW_TICK_MS = 1000, FIRST_FD = 10 };
+enum { IDLE_MS = 60000, TICK_MS = 100, SLOW_TICK_MS = 1000 };
 
 /* What a descriptor that became ready belongs to. */
 enum owner { OWNER_LISTENER, OWNER_CHILDREN, OWNER_TERMINAL, OWNER_RELAY, OWNER_IN, OWNER_OUT, OWNER_ERR, OWNER_REPORT };
@@ -158,11 +158,7 @@ static void prepare(void) {
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) signal(ignored[i], SIG_IGN);
     guard_start();
     if (pipe2(child_ended, O_CLOEXEC | O_NONBLOCK) != 0) _exit(71);
-    for (int i = 0; i < 2; i++) {
-        int low = child_ended[i];
-        child_ended[i] = fcntl(low, F_DUPFD_CLOEXEC, FIRST_FD);
-        close(low);
-    }
+    for (int i = 0; i < 2; i++) child_ended[i] = move_high(child_ended[i]);
     sigaction(SIGCHLD, &action, NULL);
     /* What a command leaves behind becomes our child, so it is waited for even if process 1 never waits. */
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);

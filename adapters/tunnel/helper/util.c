@@ -143,3 +143,10 @@ void close_fd(int *fd) {
     if (*fd >= 0) close(*fd);
     *fd = -1;
 }
+
+int move_high(int fd) {
+    if (fd < 0) return -1;
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD);
+    close(fd);
+    return high;
+}

@@ -44,4 +44,9 @@ char *read_file(const char *path, size_t limit, size_t *size);
 void set_nonblocking(int fd);
 void close_fd(int *fd);
 
+/* The server's own descriptors begin here: those below are what a command gets. */
+enum { FIRST_FD = 10 };
+/* The same open file among them; the descriptor given is closed. -1 when it is none, or none is left. */
+int move_high(int fd);
+
 #endif

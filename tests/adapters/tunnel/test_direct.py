@@ -12,11 +12,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from adapters.tunnel import CommandSpec, run_command
+from adapters.tunnel import CommandSpec, TtySize, run_command
 from adapters.tunnel.caller.fds import Sink
 from adapters.tunnel.starting import helperfile
 from statemachine.errors import TunnelError, UserUnknownError
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
+
+TERMINALS = 8
+"""More than there are descriptors below those that the server keeps for itself."""
 
 
 def no_reader():
@@ -90,6 +93,23 @@ def test_one_exec_call_for_each_command_and_one_upload_for_all(run, helper, monk
 def test_a_command_of_a_mebibyte_and_binary_in_it(run):
     outcome = run("x='" + "ab" * 524_288 + "'; printf %s \"${#x} \"; printf '\udcff\udc80'; exit 3")
     assert (outcome.status, outcome.out) == (3, b"1048576 \xff\x80")
+
+
+def test_such_a_command_runs_beside_however_many_with_terminals(run, tmp_path):
+    ends = tmp_path / "ends"
+    os.mkfifo(ends)
+    command = f"touch {tmp_path}/begun$$; read x <{ends}"
+    beside = []
+    statuses = set()
+    for count in range(1, TERMINALS + 1):
+        beside.append(threading.Thread(target=run, args=(command,), kwargs={"tty": TtySize(24, 80)}))
+        beside[-1].start()
+        until(lambda count=count: len(list(tmp_path.glob("begun*"))) == count)
+        statuses.add(run(f"x='{'ab' * 100_000}'; exit 3").status)
+    ends.write_text("\n" * TERMINALS)
+    for thread in beside:
+        thread.join(PATIENCE)
+    assert statuses == {3}
 
 
 def test_an_environment_of_a_mebibyte(run):
