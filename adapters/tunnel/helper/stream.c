@@ -183,7 +183,8 @@ bool stream_receive(struct session *session, struct packet *packet) {
     bool fine = true;
     if (packet_type(packet) == PACKET_OPEN) {
         if (stream == NULL) stream = open_stream(session, packet_stream(packet));
-        if (!stream->gone) take_opening(stream, packet);
+        fine = stream->pid == 0; /* one that has begun keeps its order, whose texts it may still need */
+        if (fine && !stream->gone) take_opening(stream, packet);
     } else if (stream != NULL && packet_type(packet) == PACKET_STDIN) {
         return take_input(stream, packet);
     } else if (stream != NULL) {
