@@ -63,7 +63,9 @@ static void watch_output(struct stream *stream, enum channel channel) {
 
 static void watch_stream(struct stream *stream) {
     watch(stream->report, POLLIN, OWNER_REPORT, stream);
-    if (!stream->terminal || stream->queue != NULL) watch(stream->in, stream_in_events(stream), OWNER_IN, stream);
+    short in_events = stream_in_events(stream);
+    /* Of a pipe its end is news as well; of a terminal the output tells. */
+    if (!stream->terminal || in_events != 0) watch(stream->in, in_events, OWNER_IN, stream);
     if (stream->err_first) watch_output(stream, CHANNEL_ERR);
     watch_output(stream, CHANNEL_OUT);
     if (!stream->err_first) watch_output(stream, CHANNEL_ERR);

@@ -260,7 +260,7 @@ void stream_tick(struct stream *stream, uint64_t now) {
     let_go(stream);
 }
 
-short stream_in_events(const struct stream *stream) { return stream->queue != NULL ? POLLOUT : 0; }
+short stream_in_events(const struct stream *stream) { return stream->queue != NULL || stream->in_ends ? POLLOUT : 0; }
 
 short stream_output_events(const struct stream *stream, const struct output *output) {
     return output->credit > 0 && session_has_room(stream->session) ? POLLIN : 0;
