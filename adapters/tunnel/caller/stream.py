@@ -91,10 +91,6 @@ class Stream:
             last = at + PAYLOAD_MOST >= len(order)
             self._link.send(Type.OPEN, self.number, order[at : at + PAYLOAD_MOST], 0 if last else MORE)
 
-    def signal(self, number: int) -> None:
-        """Send a signal to the command's process group."""
-        self._link.send(Type.SIGNAL, self.number, messages.encode_number(number))
-
     def resize(self, rows: int, columns: int) -> None:
         """Tell the command's terminal its new size."""
         self._link.send(Type.WINSIZE, self.number, messages.encode_size(rows, columns))

@@ -37,7 +37,7 @@ static void set(char **field, const char *value) {
 
 static bool number_of(const char *text, uint32_t *value) { return parse_number(text, strlen(text), value); }
 
-/* An entry found by name wins over one found by number, as in docker. */
+/* The first entry that has the name, or the number, wanted. */
 static bool find_user(const char *wanted, struct account *account) {
     size_t size;
     char *data = read_file("/etc/passwd", FILE_MOST, &size);

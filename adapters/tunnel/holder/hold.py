@@ -285,8 +285,6 @@ class _Holder:
             self._question(client, message["ask"])
         elif "order" in message and client.order is None:
             self._expect(client, message)
-        elif client.stream is not None and "signal" in message:
-            client.stream.signal(int(message["signal"]))
         elif client.stream is not None and "size" in message:
             client.stream.resize(int(message["size"][0]), int(message["size"][1]))
         elif client.stream is not None and "read" in message:

@@ -102,8 +102,8 @@ def decode_welcome(payload: bytes) -> Welcome:
 
 
 def encode_number(value: int) -> bytes:
-    """ACK and SIGNAL."""
-    return _NUMBER.pack(value & 0xFFFFFFFF)
+    """ACK."""
+    return _NUMBER.pack(value)
 
 
 def decode_number(payload: bytes) -> int:
