@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -77,7 +76,6 @@ async def _requests(emulator: Emulator, body: Body) -> Any:
     wanted = body.get("operation")
     return {
         "last": emulator.journal.last,
-        "connections": emulator.journal.connections,
         "requests": [e for e in entries if not wanted or e.operation == wanted],
     }
 
@@ -120,7 +118,7 @@ async def _permissions(emulator: Emulator, body: Body) -> Any:
 
 
 async def _revoke(emulator: Emulator, _: Body) -> Any:
-    emulator.tokens.revoked_before = time.time() + 1
+    emulator.tokens.revoke()
     return {}
 
 
@@ -164,28 +162,34 @@ async def _kill(emulator: Emulator, body: Body) -> Any:
     return {}
 
 
+async def _interrupted(emulator: Emulator, body: Body) -> Group:
+    group = _group(emulator, body)
+    await emulator.lifecycle.abandon(group)
+    return group
+
+
 async def _evict(emulator: Emulator, body: Body) -> Any:
-    await emulator.lifecycle.evict(_group(emulator, body))
+    await emulator.lifecycle.evict(await _interrupted(emulator, body))
     return {}
 
 
 async def _vanish(emulator: Emulator, body: Body) -> Any:
-    await emulator.lifecycle.vanish(_group(emulator, body))
+    await emulator.lifecycle.vanish(await _interrupted(emulator, body))
     return {}
 
 
 async def _stop(emulator: Emulator, body: Body) -> Any:
-    await emulator.lifecycle.halt(_group(emulator, body))
+    await emulator.lifecycle.halt(await _interrupted(emulator, body))
     return {}
 
 
 async def _start(emulator: Emulator, body: Body) -> Any:
-    emulator.lifecycle.begin(_group(emulator, body), fresh=True)
+    emulator.lifecycle.begin(await _interrupted(emulator, body), fresh=True)
     return {}
 
 
 async def _restart(emulator: Emulator, body: Body) -> Any:
-    emulator.lifecycle.begin_restart(_group(emulator, body))
+    emulator.lifecycle.begin_restart(await _interrupted(emulator, body))
     return {}
 
 

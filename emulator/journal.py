@@ -33,7 +33,6 @@ class Journal:
     def __init__(self, most: int) -> None:
         self._entries: deque[Entry] = deque(maxlen=most)
         self._count = 0
-        self.connections = 0
 
     def begin(self, operation: str, method: str, path: str, version: str, connection: int) -> Entry:
         """Open an entry; the caller fills in how it ended."""

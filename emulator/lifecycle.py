@@ -86,7 +86,7 @@ class Lifecycle:
 
     async def delete(self, group: Group) -> None:
         """Remove a group and everything of it; a provisioning under way is abandoned."""
-        await self._abandon(group)
+        await self.abandon(group)
         async with self._exclusive(group, "delete"):
             await asyncio.sleep(self._settings.timings.delete)
             await self.vanish(group)
@@ -121,11 +121,18 @@ class Lifecycle:
     async def close(self) -> None:
         """End everything, for the emulator's own end."""
         for group in list(self._store.groups.values()):
-            await self._abandon(group)
+            await self.abandon(group)
         await asyncio.gather(
             *(c.stop("") for g in self._store.groups.values() for c in g.containers + g.init_containers),
             return_exceptions=True,
         )
+
+    async def abandon(self, group: Group) -> None:
+        """Cancel what is under way with a group."""
+        if group.task is not None and not group.task.done():
+            group.task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await group.task
 
     def settle(self, group: Group) -> None:
         """End of an operation: the group stays closed to others for the transition window."""
@@ -152,12 +159,6 @@ class Lifecycle:
             yield
         finally:
             self.settle(group)
-
-    async def _abandon(self, group: Group) -> None:
-        if group.task is not None and not group.task.done():
-            group.task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await group.task
 
     def _operation(self, group: Group) -> Operation:
         # As long as Azure's since 2024: a certificate and a signature travel in the query.

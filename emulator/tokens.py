@@ -42,11 +42,12 @@ class Tokens:
         self._settings = settings
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._kid = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        self.revoked_before = 0.0
+        self._valid: set[str] = set()  # what makes each token unique (its claim uti)
 
     def mint(self, principal: Principal, audience: str, issuer: str) -> dict[str, Any]:
         """An access token and how long it lasts, as both token endpoints need it."""
-        now = int(time.time())
+        now, unique = int(time.time()), uuid.uuid4().hex[:22]
+        self._valid.add(unique)
         lifetime = self._settings.control.token_lifetime
         claims: dict[str, Any] = {
             "aud": audience,
@@ -62,7 +63,7 @@ class Tokens:
             "oid": principal.object_id or principal.client_id,
             "sub": principal.object_id or principal.client_id,
             "tid": self._settings.tenant_id,
-            "uti": uuid.uuid4().hex[:22],
+            "uti": unique,
             "ver": "1.0",
             "xms_tcdt": 1289241547,
         }
@@ -87,9 +88,13 @@ class Tokens:
             raise TokenError("The access token is invalid.") from None
         if claims["tid"] != self._settings.tenant_id:
             raise TokenError("The access token is from the wrong issuer.")
-        if claims["iat"] < self.revoked_before:
+        if claims["uti"] not in self._valid:
             raise TokenError("The access token has been revoked.")
         return Caller(claims["appid"], claims["oid"])
+
+    def revoke(self) -> None:
+        """Accept none of the tokens minted so far any more."""
+        self._valid.clear()
 
     def public_keys(self) -> dict[str, Any]:
         """The key set an OpenID client may fetch."""

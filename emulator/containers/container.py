@@ -229,6 +229,7 @@ class Container:
 
     async def _launch(self) -> None:
         self._runs += 1
+        self.log = LogBuffer()
         self.current = State("Running", started=now())
         self.launched = True
         try:
@@ -306,7 +307,6 @@ class Container:
             await asyncio.sleep(delay)
             delay = min(delay * 2, self._place.timings.backoff_most)
             self.restart_count += 1
-            self.log = LogBuffer()
             await self._launch()
 
     def _drain_log(self, fd: int) -> None:

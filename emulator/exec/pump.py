@@ -98,6 +98,8 @@ class Pump:
 
     async def _inbound(self) -> None:
         while (data := await self._receive()) is not None:
+            if len(data) > self._options.max_message:
+                raise LineCutError
             self._active = self._loop.time()
             self._entry.received += len(data)
             if self._stalled is not None:
@@ -127,7 +129,7 @@ class Pump:
                 if self._options.pings_count:
                     self._active = self._loop.time()
             elif message.type is WSMsgType.ERROR:
-                raise LineCutError  # above all: a message that is too big
+                raise LineCutError
             elif message.type is not WSMsgType.PONG:
                 return None
 

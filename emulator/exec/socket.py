@@ -40,7 +40,8 @@ async def serve(call: Call) -> web.StreamResponse:
     options = call.emulator.sessions.options
     if "websocket" not in call.request.headers.get("Upgrade", "").lower():
         return empty(426, {"Upgrade": "websocket"})
-    ws = web.WebSocketResponse(compress=False, autoping=False, max_msg_size=options.max_message + 1)
+    # Without a limit of aiohttp's, which would say why it closes; the pump has ours.
+    ws = web.WebSocketResponse(compress=False, autoping=False, max_msg_size=0)
     await ws.prepare(call.request)
     if options.greeting:
         await (ws.send_str("") if options.text_frames else ws.send_bytes(b""))

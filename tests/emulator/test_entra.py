@@ -128,6 +128,9 @@ def test_revoked_and_expired_tokens_are_refused(start):
     assert status() == 200, "the other one goes on"
     azure.emulator.control.revoke_tokens()
     assert status() == 401
+    azure.emulator.control.change("control", token_lifetime=3599)
+    with credential(azure) as fresh:
+        assert status(Authorization=f"Bearer {fresh.get_token(SCOPE).token}") == 200
 
 
 def test_managed_identity_over_imds(start, monkeypatch):

@@ -63,6 +63,7 @@ def test_a_message_above_the_maximum_cuts_the_connection(azure: Azure, group: st
         shell.send(bytes(65537))
         shell.rest()
         shell.ws.recv(timeout=PATIENCE)
+    assert shell.close_code == 1006, "without a word"
 
 
 def test_input_may_be_truncated(azure: Azure, group: str):

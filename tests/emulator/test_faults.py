@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import secrets
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -139,6 +142,25 @@ def test_what_others_do(azure: Azure):
     assert get("rg", name).tags == {"by": "somebody"}
     world.delete(name)
     assert azure.call("GET", azure.cg(name)).status_code == 404
+
+
+@pytest.mark.parametrize("what", ["delete", "stop"])
+def test_what_happens_outside_ends_what_was_under_way(azure: Azure, what: str):
+    azure.emulator.control.change("timings", provision=0.5)
+    name, seconds = azure.name(), f"300.{secrets.randbelow(10**9)}"
+    azure.call("PUT", azure.cg(name), json=body(container(command=["/bin/sleep", seconds])))
+    getattr(azure.emulator.control.world, what)(name)
+    time.sleep(1)
+    assert not running(b"/bin/sleep\0%b\0" % seconds.encode())
+
+
+def running(command: bytes) -> list[str]:
+    """Processes with these arguments."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found += [folder.name] if (folder / "cmdline").read_bytes() == command else []
+    return found
 
 
 def test_an_evicted_spot_group_comes_back(azure: Azure):

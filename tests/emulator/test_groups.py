@@ -87,9 +87,16 @@ def test_start_stop_restart_delete_statuses(azure: Azure):
     assert azure.call("POST", azure.cg(name, "/stop")).status_code == 404
 
 
-def test_a_manual_restart_leaves_restart_count_alone(azure: Azure):
-    name = azure.group()
+def test_a_manual_restart_leaves_restart_count_alone_and_begins_the_log_anew(azure: Azure):
+    name = azure.group(container(command=["/bin/sh", "-c", "echo started; exec sleep 1000"]))
+
+    def log() -> str:
+        return str(azure.aci.containers.list_logs("rg", name, "main").content)
+
+    eventually(lambda: log() == "started\n")
     azure.aci.container_groups.begin_restart("rg", name).result()
+    eventually(lambda: log() != "")
+    assert log() == "started\n"
     view = azure.aci.container_groups.get("rg", name).containers[0].instance_view
     assert view.restart_count == 0
     events = {event.name: event for event in view.events}
