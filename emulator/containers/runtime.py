@@ -92,7 +92,8 @@ class Sandbox:
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MESSAGE)
         spec.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with theirs:
+        with theirs, contextlib.ExitStack() as given_up:
+            given_up.callback(ours.close)
             agent = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-I",
@@ -105,6 +106,7 @@ class Sandbox:
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
             )
+            given_up.pop_all()
         self = cls(level, spec.scratch, ours, agent)
         try:
             await self._send(_encode(level, spec))
@@ -112,6 +114,9 @@ class Sandbox:
         except (OSError, TimeoutError, SandboxError) as problem:
             await self.close()
             raise SandboxError(str(problem) or type(problem).__name__) from problem
+        except asyncio.CancelledError:
+            await self.close()
+            raise
         return self
 
     async def spawn(

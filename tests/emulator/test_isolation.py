@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import shutil
 import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
 
 import pytest
 
+from emulator.containers.runtime import Sandbox, SandboxSpec
 from tests.emulator.clients import Azure, container, eventually
 
 
@@ -162,3 +166,23 @@ def test_the_agent_needs_nothing_but_the_standard_library():
     code = "import sys; sys.path.insert(0, '.'); import emulator.containers.agent; print('aiohttp' in sys.modules)"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("steps", [1, 1000])
+def test_a_container_that_is_given_up_while_it_is_made_leaves_nothing(tmp_path: Path, steps: int):
+    def children() -> list[str]:
+        return Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
+
+    async def give_up() -> None:
+        before = children()
+        making = asyncio.create_task(Sandbox.launch("process", SandboxSpec(tmp_path / "container", "host")))
+        turns = 0
+        while turns < steps:
+            await asyncio.sleep(0)
+            turns += children() != before
+        making.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await (await making).close()
+        assert children() == before
+
+    asyncio.run(give_up())
