@@ -122,6 +122,13 @@ def _containers(settings: Settings, name: str, body: dict[str, Any]) -> None:
             raise arm_error("InvalidRequestContent", text="command must be an array of strings")
 
 
+def _init_containers(_: Settings, __: str, body: dict[str, Any]) -> None:
+    for item in body["properties"].get("initContainers") or []:
+        for what in ("resources", "ports"):
+            if item["properties"].get(what):
+                raise arm_error("InvalidRequestContent", text=f"init container '{item['name']}' cannot have {what}")
+
+
 def _environment(settings: Settings, name: str, body: dict[str, Any]) -> None:
     properties = body["properties"]
     for item in containers_of(properties):
@@ -172,6 +179,8 @@ def _features(_: Settings, name: str, body: dict[str, Any]) -> None:
             )
         if sku == "Confidential":
             raise arm_error("SpotNotSupported", text="Confidential SKU cannot be Spot.")
+        if body.get("zones"):
+            raise arm_error("SpotNotSupported", text="Spot container groups support no availability zones.")
 
 
 CHECKS: tuple[Check, ...] = (
@@ -182,6 +191,7 @@ CHECKS: tuple[Check, ...] = (
     _os,
     _policy,
     _containers,
+    _init_containers,
     _environment,
     check_resources,
     _features,
