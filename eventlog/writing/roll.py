@@ -81,7 +81,7 @@ def compress(disk: Disk, log: Path) -> None:
         draft = segment.packed.with_name(f"{_DRAFT}{segment.packed.name}.{os.getpid()}-{os.urandom(4).hex()}")
         try:
             if not pack(disk, segment.path, draft):
-                return
+                break
             disk.rename(draft, segment.packed)
             disk.sync_folder(draft.parent)
             disk.unlink(segment.path)
@@ -93,7 +93,7 @@ def compress(disk: Disk, log: Path) -> None:
             warn(f"{segment.path} cannot be compressed: {error.strerror or error}")
             with suppress(OSError):
                 draft.unlink()
-            return
+            break
     _sweep(log)
 
 

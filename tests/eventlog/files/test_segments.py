@@ -215,7 +215,10 @@ def test_many_threads_roll_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(sealed(path)) > 20
 
 
-def test_old_drafts_are_swept(filled: Path, small: Make) -> None:
+@pytest.mark.parametrize("library", [True, False])
+def test_old_drafts_are_swept(filled: Path, small: Make, monkeypatch: pytest.MonkeyPatch, *, library: bool) -> None:
+    if not library:
+        monkeypatch.setattr("eventlog.files.pack.zstandard", lambda: None)
     old, new = (folder(filled) / f"{rolling._DRAFT}{name}" for name in ("old", "new"))
     old.touch()
     new.touch()
