@@ -327,7 +327,8 @@ def _warnings(path: Path, view: View, check: _Check) -> tuple[str, ...]:
     aside = check.aside.keys() - check.gaps.aside
     if view.active and is_open_to_others(os.fstat(view.active.fd)):
         found.append(f"{path.name} can be read or written by other users; the next append takes that away")
-    kept = {entry.name for entry in path.parent.glob(f"{path.name}.{TORN}-*")}
+    # Not by a pattern: the log's own name may hold what means something in one.
+    kept = {entry.name for entry in path.parent.glob("*") if entry.name.startswith(f"{path.name}.{TORN}-")}
     found.extend(
         f"{name} is not mentioned in the log: an append died while setting it aside" for name in sorted(kept - aside)
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eventlog import EventLog, Verdict, verify
+from eventlog import Actor, EventLog, Verdict, verify
 from eventlog.disk import Disk
 from eventlog.lines import layout
 from statemachine.errors import LogDamagedError
@@ -171,6 +171,15 @@ def test_no_log_and_an_empty_one_are_fine(path: Path) -> None:
     verdict = verify(path)
     assert (verdict.ok, verdict.events, verdict.head, verdict.warnings) == (True, 0, layout.GENESIS, ())
     assert not any(path.parent.glob("*.lock"))
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "log [ada].jsonl"])
+def test_what_was_set_aside_is_found_beside_a_log_of_any_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b'{"specversion":"1.0","id":"torn')
+    EventLog(path, actor=lambda: Actor("ada", "laptop"), correlation="c").append("ws", Exited())
+    verdict = verify(path)
+    assert (verdict.ok, verdict.warnings) == (True, ())
 
 
 def test_warnings(whole: bytes, path: Path) -> None:
