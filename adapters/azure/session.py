@@ -22,6 +22,7 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from adapters.azure import retry
 from adapters.azure.budget import left, within
 from adapters.azure.credentials import Credential
+from adapters.azure.destination import OneServerPolicy
 from adapters.azure.errors import error_for
 from adapters.azure.fault import Fault, Kind, fault_of, retry_after
 from adapters.azure.settings import AzureSettings
@@ -266,8 +267,6 @@ class Session:
 
         A refusal that stands is how an operation fails whose address has no status of its own (``Location``).
         """
-        if urlsplit(url).hostname != self.host or not url.startswith("https://"):
-            return None  # our token goes to Resource Manager and to nobody else
 
         def get() -> Answer:
             response = self._bare.send_request(HttpRequest("GET", url))
@@ -314,6 +313,7 @@ class Session:
             policies.UserAgentPolicy(base_user_agent=USER_AGENT),
             policies.ProxyPolicy(),
             policies.ContentDecodePolicy(),
+            OneServerPolicy(self.settings.manager_url),
             ARMChallengeAuthenticationPolicy(self.credential, self.settings.scope),
         ]
 
