@@ -17,6 +17,7 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestTimeoutError
 from azure.core.pipeline.transport import HttpTransport, RequestsTransport
 
 from adapters.azure.ahead import connect_ahead
+from adapters.azure.body import bound_body
 from adapters.azure.budget import left
 from adapters.azure.fault import Fault, answered, body_of, fault_of
 from adapters.azure.retry import Rule, repeat, rule_for
@@ -75,6 +76,7 @@ class TracedTransport(HttpTransport[Any, Any]):
             connection_verify=self._verify,
             connection_timeout=min(connect, remaining),
             read_timeout=min(READ_TIMEOUT, remaining),
+            hooks={"response": bound_body},
         )
         begun = time.monotonic()
         self._kept.response = None

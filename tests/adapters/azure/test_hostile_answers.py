@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import ssl
+import time
+import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread, Timer
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,6 +20,8 @@ from adapters.azure.destination import same_server
 from adapters.azure.findings import Level
 from adapters.azure.session import Session
 from emulator.testing import Running
+from statemachine.errors import AzureError, UnavailableError
+from statemachine.events import GroupRef
 from tests.adapters.ship.tls import certificate
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -55,13 +60,17 @@ def empty(handler: BaseHTTPRequestHandler) -> None:
 
 
 @pytest.fixture
-def elsewhere(
-    clean: Running, trust: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[int, list[str]]]:
+def made(clean: Running, trust: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A certificate that is trusted beside the emulator's."""
     made = certificate(tmp_path)
     both = tmp_path / "both.pem"
     both.write_text(Path(clean.ca_file).read_text() + made.read_text())
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(both))
+    return made
+
+
+@pytest.fixture
+def elsewhere(made: Path) -> Iterator[tuple[int, list[str]]]:
     with overhearing(made, empty) as server:
         yield server
 
@@ -121,3 +130,74 @@ def test_the_same_server_is_asked(address: str) -> None:
 )
 def test_every_other_address_is_not(address: str) -> None:
     assert not same_server(address, "https://management.azure.com")
+
+
+def begin(handler: BaseHTTPRequestHandler, **headers: str) -> Callable[[bytes], None]:
+    """Begin an answer of no announced length; gives what sends a piece of it."""
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    return lambda piece: handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+
+
+def test_an_answer_without_end_is_not_kept(line, made: Path, ref: GroupRef) -> None:
+    sent = [0]
+
+    def endless(handler: BaseHTTPRequestHandler) -> None:
+        send = begin(handler)
+        with suppress(OSError):
+            while sent[0] < 256 << 20:
+                send(b" " * 65536)
+                sent[0] += 65536
+            send(b"")
+
+    with overhearing(made, endless) as (port, heard), pytest.raises(AzureError, match="what is not an answer"):
+        line(resource_manager_url=f"https://127.0.0.1:{port}").groups.look(ref)
+    assert len(heard) == 1
+    assert sent[0] < 64 << 20
+
+
+def test_an_answer_that_unpacks_without_end_is_not_kept(line, made: Path, ref: GroupRef) -> None:
+    bomb = gzip.compress(bytes(256 << 20), 9)
+    sizes = []
+
+    def packed(handler: BaseHTTPRequestHandler) -> None:
+        send = begin(handler, Content_Encoding="gzip")
+        with suppress(OSError):
+            send(bomb)
+            send(b"")
+
+    with overhearing(made, packed) as (port, _):
+        one = line(resource_manager_url=f"https://127.0.0.1:{port}")
+        with pytest.raises(AzureError, match="what is not an answer"):
+            one.groups.look(ref)  # loads what it needs
+        tracemalloc.start()
+        with pytest.raises(AzureError, match="what is not an answer"):
+            one.groups.look(ref)
+        sizes.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert sizes[0] < 100 << 20
+
+
+def test_an_answer_a_byte_at_a_time_ends_with_the_budget(line, made: Path, ref: GroupRef) -> None:
+    over = Event()
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        send = begin(handler)
+        with suppress(OSError):
+            while not over.wait(0.1):
+                send(b" ")
+
+    giving_up = Timer(60, over.set)
+    with overhearing(made, drip) as (port, _):
+        one = line(resource_manager_url=f"https://127.0.0.1:{port}", retry_deadline=2)
+        giving_up.start()
+        begun = time.monotonic()
+        with pytest.raises(UnavailableError, match="timed out"):
+            one.groups.look(ref)
+        took = time.monotonic() - begun
+        giving_up.cancel()
+        over.set()
+    assert took < 30
