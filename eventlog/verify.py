@@ -240,7 +240,8 @@ def _judged(stop: _Stop, pieces: list[Piece], active: Active | None, check: _Che
     check.reason = check.seals.verdict()
     if check.reason:
         number = stop.number if check.seals.line is None else check.seals.line
-        return _Stop(good=False, file=stop.file, number=number, torn=stop.torn)
+        # What stands behind the last whole line is then what was left by a cut, and nothing that merely is unfinished.
+        return _Stop(good=False, file=stop.file, number=number)
     return stop
 
 

@@ -84,7 +84,9 @@ def verify(source: Path | None, keys: tuple[Path, ...], archive: Path | None) ->
         verdict = check(path, archive=archive)
     for warning in verdict.warnings:
         say(f"warning: {warning}")
-    if not verdict.ok:
+    if verdict.torn:
+        say(f"warning: line {verdict.line} of {path} {verdict.reason}")
+    elif not verdict.ok:
         where = f"segment {verdict.file} of {path}" if verdict.file else path
         raise LogDamagedError(
             f"line {verdict.line} of {where} {verdict.reason}; the {verdict.events} lines before it are whole",

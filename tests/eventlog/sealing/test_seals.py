@@ -74,6 +74,19 @@ def test_every_flipped_bit_is_found_in_its_line(path: Path, sealed_log: bytes, t
         assert (verdict.ok, verdict.line) == (False, expected), position
 
 
+def test_what_was_sealed_is_missed_also_where_the_end_was_cut_off_in_the_middle_of_a_line(
+    path: Path, sealed_log: bytes
+) -> None:
+    given = [trust_in(public_key(path))]
+    sealed = len(b"".join(sealed_log.splitlines(keepends=True)[:4]))
+    for size in range(1, sealed, 7):
+        path.write_bytes(sealed_log[:size])
+        for verdict in (verify(path), verify_signed(path, given)):
+            assert (verdict.ok, verdict.torn) == (False, 0), size
+            assert verdict.line == sealed_log.count(b"\n", 0, size) + 1, size
+            assert "event 4 had been sealed" in verdict.reason, size
+
+
 def test_random_damage_of_a_large_sealed_log(path: Path, trust: list[Trust]) -> None:
     log = quick(path)
     for step in range(6):

@@ -130,6 +130,22 @@ def test_whatever_is_written_anew_before_a_seal_is_found(log: Path, public: Path
     assert "Restore the file from a copy" in err
 
 
+def test_an_unfinished_line_is_no_damage_but_where_it_is_what_a_cut_left(log: Path, public: Path, call: Call) -> None:
+    call("audit", "seal")
+    whole = log.read_bytes()
+    log.write_bytes(whole + b'{"half')
+    for more in ([], ["--public-key", str(public)]):
+        status, out, err = call("verify", *more)
+        assert (status, out.startswith(f"{log}: 6 events, chain whole, head ")) == (0, True)
+        assert err == f"warning: line 7 of {log} is unfinished (6 bytes); the next append sets it aside\n"
+    log.write_bytes(whole[: len(whole) // 2])
+    for verb in (["verify"], ["verify", "--public-key", str(public)]):
+        status, out, err = call(*verb)
+        assert (status, out, len(err.splitlines())) == (86, "", 1)
+        assert "event 5 had been sealed, as events.jsonl.d/keys/sealed says" in err
+        assert "Restore the file from a copy" in err
+
+
 def test_what_was_cut_off_behind_a_seal_that_was_given_out(log: Path, call: Call, tmp_path: Path) -> None:
     call("audit", "seal")
     newer = tmp_path / "newer.pem"
