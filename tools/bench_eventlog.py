@@ -279,7 +279,8 @@ def bench_segments(folder: Path, events: int) -> Figures:
     size = write_log(path, events, SUBJECTS)
     with open_view(Disk(), path) as view:
         head = view.pieces[0].head_at(size)
-    roll(Disk(), path, Tail(events, head, size, size))
+    with path.open("rb") as file:
+        roll(Disk(), file.fileno(), path, Tail(events, head, size, size))
     packing = seconds(lambda: compress(Disk(), path))
     packed = sum(file.stat().st_size for file in (path.parent / "events.jsonl.d" / "segments").iterdir())
     return {

@@ -67,15 +67,22 @@ def cut(disk: Disk, log: Path, place: Cut) -> None:
         # Others may have written lines that they have not synced yet.
         disk.sync(turn.fd)
         if place.offset == tail.end:
-            if not roll(disk, log, tail):
-                raise LogError(f"the event log {log} cannot be sealed", remedy="Check the folder beside it.")
+            if not roll(disk, turn.fd, log, tail):
+                raise LogError(
+                    f"the event log {log} cannot be sealed", remedy="Check the folder beside it, and try again."
+                )
             return
         segment = named(log, tail.base + 1, place.seq, place.head)
         disk.make_folder(segment.path.parent)
-        outlast_leases()
-        for target, start, end in ((segment.path, 0, place.offset), (log, place.offset, tail.end)):
-            draft = target.with_name(f"{_DRAFT}{target.name}")
-            _copy(disk, turn.fd, draft, start, end)
+        drafts = {target: target.with_name(f"{_DRAFT}{target.name}") for target in (segment.path, log)}
+        _copy(disk, turn.fd, drafts[segment.path], 0, place.offset)
+        _copy(disk, turn.fd, drafts[log], place.offset, tail.end)
+        # Behind the copies, which may take seconds: no other log may have got the name that is given away here.
+        if not outlast_leases(turn.fd, log):
+            for draft in drafts.values():
+                disk.unlink(draft)
+            raise BusyError(f"the event log {log} was moved away while it was read", remedy=_AGAIN)
+        for target, draft in drafts.items():
             disk.rename(draft, target)
             disk.sync_folder(target.parent)
     turn.forget()

@@ -123,7 +123,7 @@ class Appender:
     def _roll(self, fd: int, tail: Tail) -> bool:
         # Others may have written lines that they have not synced yet, and what comes next is in another file.
         self._disk.sync(fd)
-        return roll(self._disk, self._path, tail)
+        return roll(self._disk, fd, self._path, tail)
 
     def _protect(self, fd: int) -> None:
         """Take the rights of others off what should be a file of ours alone."""

@@ -34,7 +34,7 @@ _ANY_DRAFT: Final = re.compile(r"\.\d+-[0-9a-f]{8}\Z")
 _STALE: Final = 3600.0
 
 
-def roll(disk: Disk, log: Path, tail: Tail) -> bool:
+def roll(disk: Disk, fd: int, log: Path, tail: Tail) -> bool:
     """Seal the log's file, in our turn; False if that cannot be done, which is no reason not to append."""
     if tail.base < 0:
         # Under a wrong name it would hide other segments.
@@ -43,7 +43,8 @@ def roll(disk: Disk, log: Path, tail: Tail) -> bool:
     segment = named(log, tail.base + 1, tail.seq, tail.hash)
     try:
         disk.make_folder(segment.path.parent)
-        outlast_leases()
+        if not outlast_leases(fd, log):
+            return False
         disk.rename(log, segment.path)
     except OSError as error:
         if not log.exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -22,9 +23,15 @@ Whoever takes the name from the file, in his turn, waits for so long first: no l
 """
 
 
-def outlast_leases() -> None:
-    """What comes first, in a turn, when the file is to lose its name: whoever looked before must look again then."""
+def outlast_leases(fd: int, path: Path) -> bool:
+    """What comes first, in a turn, when the file is to lose its name: whoever looked before must look again then.
+
+    False if it has lost it meanwhile, because somebody moved it away: the name may be another log's by now.
+    """
     time.sleep(LEASE)
+    with suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(fd))
+    return False
 
 
 class Turn:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from eventlog import EventLog, verify
+from eventlog.sealing.seal import public_key
 from eventlog.writing import turn
+from statemachine.errors import ProviderError
 from statemachine.events import Exited
 from tests.eventlog.lives import Quick, quick
 from tests.eventlog.old import at, expires, old
@@ -70,3 +73,37 @@ def test_appends_in_a_row_look_at_the_name_once_in_a_while(
     for _ in range(10):
         log.append("ws", Exited())
     assert (str(path) in looks) is looked
+
+
+@pytest.mark.usefixtures("long_lease")
+def test_a_log_moved_away_while_it_is_to_be_sealed_takes_no_other_along(path: Path, make: Make) -> None:
+    log, moved = make(disk=Quick(), segment=1), path.with_name("moved")
+    log.append("ws", Exited())
+    with ThreadPoolExecutor(1) as pool:
+        appending = pool.submit(log.append, "ws", Exited())
+        time.sleep(LONG / 2)
+        path.rename(moved)
+        assert quick(path).append("other", Exited()).seq == 1
+        assert appending.result().seq == 2
+    assert quick(path).append("other", Exited()).seq == 2
+    for file in (path, moved):
+        verdict = verify(file)
+        assert (verdict.ok, verdict.events) == (True, 2), verdict
+
+
+@pytest.mark.usefixtures("long_lease")
+@pytest.mark.parametrize("hour", [10, 90])
+def test_nor_one_that_is_to_be_cut(path: Path, hour: int) -> None:
+    old(path, 30, segment=1 << 30).close()
+    moved = path.with_name("moved")
+    public_key(path)
+    with ThreadPoolExecutor(1) as pool:
+        expiring = pool.submit(expires, quick(path), at(hour))
+        time.sleep(LONG / 2)
+        path.rename(moved)
+        assert quick(path).append("other", Exited()).seq == 1
+        with pytest.raises(ProviderError, match="ry again"):
+            expiring.result()
+    for file, events in ((path, 1), (moved, 30)):
+        verdict = verify(file)
+        assert (verdict.ok, verdict.events) == (True, events), verdict
