@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from eventlog.disk import Disk
 from eventlog.failures import explained
@@ -57,15 +57,10 @@ def pack(disk: Disk, source: Path, target: Path) -> bool:
 def unpacked(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
     """The whole lines of a compressed segment from an offset of its contents on, in large pieces.
 
-    Raises LogError, LogDamagedError.
+    Raises FileNotFoundError, LogError, LogDamagedError.
     """
-    library = zstandard()
-    if library is None:
-        raise LogError(f"the segment {path} is compressed", remedy="Install `zstandard` to read it.")
     at, rest, ends = 0, b"", False
-    with explained(path, "read"), _opened(path) as file, _undamaged(library, path):
-        # Not a stream reader: that one takes a file that was cut off for one that ends.
-        unpacking = library.ZstdDecompressor().decompressobj()
+    with _opened(path) as file, explained(path, "read"), _unpacking(path) as unpacking:
         while not unpacking.eof and (packed := file.read(_PACKED)):
             data = rest + unpacking.decompress(packed)
             whole = data.rfind(b"\n") + 1
@@ -94,9 +89,14 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _undamaged(library: ModuleType, path: Path) -> Iterator[None]:
+def _unpacking(path: Path) -> Iterator[Any]:  # of a library without types
+    """What unpacks a segment, and knows when it is at its end."""
+    library = zstandard()
+    if library is None:
+        raise LogError(f"the segment {path} is compressed", remedy="Install `zstandard` to read it.")
     try:
-        yield
+        # Not a stream reader: that one takes a file that was cut off for one that ends.
+        yield library.ZstdDecompressor().decompressobj()
     except library.ZstdError as error:
         raise LogDamagedError(f"{path} was changed after it was compressed: {error}") from error
 

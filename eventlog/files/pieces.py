@@ -14,7 +14,7 @@ from eventlog.disk import Disk
 from eventlog.failures import explained
 from eventlog.files.pack import unpacked
 from eventlog.files.read import blocks, damaged, head_at, open_log, open_plain
-from eventlog.files.segments import KEPT, Segment, listed, parts
+from eventlog.files.segments import KEPT, Segment, has_expired, parts
 from eventlog.files.tail import first_seq
 from eventlog.lines import layout
 from statemachine.errors import LogDamagedError, LogError
@@ -103,12 +103,13 @@ class Sealed:
             if fd is not None:
                 yield from self._whole(blocks(self._disk, fd, self.path, start), os.fstat(fd).st_size, start)
                 return
-        if not self.segment.packed.exists():
-            raise self._gone()
-        yield from unpacked(self.segment.packed, start)
+        try:
+            yield from unpacked(self.segment.packed, start)
+        except FileNotFoundError:
+            raise self._gone() from None
 
     def _gone(self) -> LogError:
-        if any(one.path.suffix == KEPT and one.last >= self.segment.last for one in listed(self.path.parent).values()):
+        if has_expired(self.segment):
             return LogError(f"the segment {self.path} of the event log expired while it was read", remedy="Try again.")
         return LogError(
             f"the segment {self.path} of the event log is gone",

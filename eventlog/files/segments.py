@@ -101,6 +101,12 @@ def sealed(log: Path) -> list[Segment]:
     return parts(log).sealed
 
 
+def has_expired(segment: Segment) -> bool:
+    """Whether a segment, which is gone, expired: what is kept stands for its lines. Raises OSError."""
+    beside = listed(segment.path.parent).values()
+    return any(one.path.suffix == KEPT and one.last >= segment.last for one in beside)
+
+
 def listed(place: Path) -> dict[str, Segment]:
     """The segments in a folder, by name. Raises OSError."""
     try:

@@ -18,7 +18,7 @@ from eventlog.disk import Disk
 from eventlog.failures import warn
 from eventlog.files.pack import pack
 from eventlog.files.pieces import Sealed
-from eventlog.files.segments import folder, named, sealed
+from eventlog.files.segments import folder, has_expired, named, sealed
 from eventlog.files.tail import Tail, seq_in
 from eventlog.lines import layout
 from eventlog.paths import blobs_path
@@ -85,7 +85,11 @@ def compress(disk: Disk, log: Path) -> None:
                 break
             disk.rename(draft, segment.packed)
             disk.sync_folder(draft.parent)
-            disk.unlink(segment.path)
+            if segment.path.exists():
+                disk.unlink(segment.path)
+            elif has_expired(segment):
+                # Between our look at it and its new name: who removed the lines removed no such file.
+                disk.unlink(segment.packed)
         except FileNotFoundError:
             # Somebody else compressed it meanwhile.
             with suppress(OSError):

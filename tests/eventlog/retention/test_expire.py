@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -12,15 +12,16 @@ import pytest
 
 from eventlog import EventLog, TornTailSetAside, verify
 from eventlog.disk import Disk
+from eventlog.files import pieces
 from eventlog.files.pieces import open_view
-from eventlog.files.segments import KEPT, folder, parts, sealed
+from eventlog.files.segments import KEPT, PACKED, folder, parts, sealed
 from eventlog.folding.snapshot import path_of
 from eventlog.history import rows
 from eventlog.retention.expire import expire, plan
 from eventlog.retention.expired import described, expiry, tombstones
 from eventlog.retention.steps import alone
 from statemachine import events as e
-from statemachine.errors import BusyError, InternalError, LogDamagedError
+from statemachine.errors import BusyError, InternalError, LogDamagedError, LogError
 from statemachine.fold import fold
 from tests.eventlog.conftest import ACTOR
 from tests.eventlog.lives import FACTS, GROUP, LIFE, OWNER, Quick, live, quick
@@ -294,6 +295,36 @@ def test_a_reader_that_comes_too_late_is_told_to_try_again(path: Path) -> None:
         expires(log, at(100))
         with pytest.raises(Exception, match=r"expired while it was read\. Try again"):
             list(view.sealed[0].blocks())
+
+
+def test_so_is_one_whose_compressed_segment_goes_between_two_looks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, read = old(path), pieces.unpacked
+
+    def late(packed: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        monkeypatch.undo()
+        expires(log, at(100))
+        return read(packed, start)
+
+    with open_view(Disk(), path) as view:
+        monkeypatch.setattr(pieces, "unpacked", late)
+        with pytest.raises(LogError, match=r"expired while it was read\. Try again"):
+            list(view.sealed[1].blocks())
+
+
+def test_what_expires_while_it_is_compressed_does_not_come_back(path: Path) -> None:
+    class Slow(Quick):
+        def rename(self, source: Path, target: Path) -> None:
+            if target.suffix == PACKED and sealed(path):
+                expires(quick(path), datetime.now(UTC) + timedelta(days=1))
+            super().rename(source, target)
+
+    old(path, 40, segment=1 << 30).close()
+    rolls = EventLog(path, actor=lambda: ACTOR, correlation="", disk=Slow(), segment=1)
+    rolls.append("ws-1", e.CommandClosed(command="x"))
+    found = parts(path)
+    assert (found.kept is not None, found.leftover) == (True, [])
+    verdict = verify(path)
+    assert (verdict.ok, verdict.expired > 30, verdict.warnings) == (True, True, ())
 
 
 @pytest.mark.parametrize("verified", [False, True])
