@@ -24,6 +24,9 @@ T = TypeVar("T")
 
 FOREVER: Final = 10_000
 
+WORTH_SAYING: Final = 5.0
+"""Seconds of waiting after which a person is told what for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
@@ -110,13 +113,13 @@ def repeat(
     rules: tuple[Rule, ...] = RULES,
     patience: float = math.inf,
     note: Callable[[str], None] | None = None,
-    waits: Callable[[Rule, float], None] | None = None,
+    waits: Callable[[Rule, float, float], None] | None = None,
 ) -> T:
     """Run ``action`` until it succeeds or a fault stands.
 
     A pause that would outlast the budget of ``budget.within``, or the ``patience`` in seconds for this call, is not
-    taken: the fault stands then as well. ``waits`` is told before each pause what it is for, and how long. The last
-    exception is raised as it came.
+    taken: the fault stands then as well. ``waits`` is told before each pause what it is for, how long it is, and how
+    long that may go on. The last exception is raised as it came.
     """
     from tenacity import Retrying
 
@@ -135,12 +138,26 @@ def repeat(
             return False
         counts[rule.name] += 1
         nap = pause(rule, counts[rule.name], fault, jitter=random.random())  # noqa: S311  spreads load, guards nothing
-        if nap >= min(left(), until - time.monotonic()):
+        remaining = min(left(), until - time.monotonic())
+        if nap >= remaining:
             return False
         if note:
             note(f"{rule.name}: again in {nap:.1f} s")
         if waits:
-            waits(rule, nap)
+            waits(rule, nap, remaining)
         return True
 
     return Retrying(retry=again, wait=lambda _: nap, sleep=time.sleep, reraise=True)(action)
+
+
+def reporter(doing: str, say: Callable[[str], None] | None) -> Callable[[Rule, float, float], None]:
+    """Says once what is waited for, when that takes so long that a person would wonder; for ``repeat``."""
+    begun, said = time.monotonic(), False
+
+    def waits(rule: Rule, pause: float, remaining: float) -> None:
+        nonlocal said
+        if say and not said and time.monotonic() - begun + pause >= WORTH_SAYING:
+            said = True
+            say(f"cannot {doing} yet ({rule.name}); trying again for up to {remaining:.0f} s")
+
+    return waits

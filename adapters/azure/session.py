@@ -6,7 +6,6 @@ Imported only when a request is about to be made: the Azure SDK takes 0.3 s to i
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,7 +19,7 @@ from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from adapters.azure import retry
-from adapters.azure.budget import left, within
+from adapters.azure.budget import within
 from adapters.azure.credentials import Credential
 from adapters.azure.destination import OneServerPolicy
 from adapters.azure.errors import error_for
@@ -46,9 +45,6 @@ UNREADABLE: Final = (DeserializationError, HttpResponseError, json.JSONDecodeErr
 """With a status of success: no JSON, or not the JSON that was asked for."""
 
 PORTAL: Final = "Is a proxy or a captive portal in between? Open a web page in a browser, then try again."
-
-WORTH_SAYING: Final = 5.0
-"""Seconds of waiting after which a person is told what for."""
 
 OPERATION_SECONDS: Final = 2.0
 """Time limit of one poll of an operation: it only adds the reason of a failure."""
@@ -168,7 +164,7 @@ class Session:
 
         try:
             with within(self.settings.retry_deadline):
-                waits = self._wait_reporter(doing)
+                waits = retry.reporter(doing, self.settings.say)
                 return retry.repeat(once, self._fault, extra=extra, note=self.transport.note, waits=waits)
         except ProviderError:
             raise
@@ -185,18 +181,6 @@ class Session:
             if isinstance(found, AzureError):
                 found.attempts = attempts
             raise found from error
-
-    def _wait_reporter(self, doing: str) -> Callable[[retry.Rule, float], None]:
-        """Says once what is waited for, when that takes so long that a person would wonder."""
-        begun, said = time.monotonic(), False
-
-        def waits(rule: retry.Rule, pause: float) -> None:
-            nonlocal said
-            if self.settings.say and not said and time.monotonic() - begun + pause >= WORTH_SAYING:
-                said = True
-                self.settings.say(f"cannot {doing} yet ({rule.name}); trying again for up to {left():.0f} s")
-
-        return waits
 
     def careful(
         self,

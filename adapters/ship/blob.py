@@ -10,7 +10,7 @@ from adapters.azure.retry import repeat
 from adapters.ship.extras import need
 from adapters.ship.faults import RULES, code_of, explain, fault_of
 from adapters.ship.place import Place
-from adapters.ship.retry import PATIENCE
+from adapters.ship.retry import PATIENCE, Reporter
 from adapters.ship.store import Blob, FullError, MovedError
 
 if TYPE_CHECKING:
@@ -33,10 +33,12 @@ class Container:
         token: Callable[[], TokenCredential] | None = None,
         transport: Any = None,
         patience: float = PATIENCE,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         blobs = need("azure.storage.blob", "Azure Append Blobs")
         self.name = place.url
         self._patience = patience
+        self._reporter = Reporter(say)
         # Repeating is ours: the SDK would send an append again without looking whether the first one arrived.
         options: dict[str, Any] = {"retry_total": 0, "credential": _credential(place, token)}
         if transport is not None:
@@ -113,7 +115,8 @@ class Container:
 
     def _ask(self, doing: str, action: Callable[[], T]) -> T:
         try:
-            return repeat(action, fault_of, rules=RULES, patience=self._patience)
+            waits = self._reporter.of(f"{doing} {self.name}")
+            return repeat(action, fault_of, rules=RULES, patience=self._patience, waits=waits)
         except (MovedError, FullError):
             raise
         except Exception as error:

@@ -17,7 +17,7 @@ from adapters.azure.fault import Fault, Kind, answered
 from adapters.azure.retry import repeat
 from adapters.ship.otlp_proto import rejected
 from adapters.ship.place import LOOPBACK
-from adapters.ship.retry import PATIENCE, rules_for
+from adapters.ship.retry import PATIENCE, Reporter, rules_for
 from statemachine.errors import (
     AccessDeniedError,
     AuthenticationError,
@@ -98,6 +98,7 @@ class Collector:
         verify: bool | str = True,
         patience: float = PATIENCE,
         trace: Callable[[str], None] | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         import requests
 
@@ -105,6 +106,7 @@ class Collector:
         self._headers = headers
         self._patience = patience
         self._trace = trace
+        self._reporter = Reporter(say)
         self._session = requests.Session()
         # Not the session's own ``verify``: a variable of the environment would silently take precedence.
         self._verify = verify
@@ -113,7 +115,8 @@ class Collector:
         """Deliver one request; how many of its records were not taken, and why. Raises ProviderError."""
         packed = gzip.compress(body, 6, mtime=0)
         try:
-            response = repeat(lambda: self._once(packed), _fault_of, rules=RULES, patience=self._patience)
+            waits = self._reporter.of(f"send to the collector {self.url}")
+            response = repeat(lambda: self._once(packed), _fault_of, rules=RULES, patience=self._patience, waits=waits)
         except _AnswerError as error:
             raise self._refused(error.response) from None
         except Exception as error:

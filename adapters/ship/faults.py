@@ -23,7 +23,7 @@ from statemachine.errors import (
 
 RULES: Final = (
     # What was sent is not what arrived, by its checksum.
-    Rule(name="spoilt", code="Md5Mismatch", first=FIRST, ceiling=CEILING, times=4),
+    Rule(name="damaged on the way", code="Md5Mismatch", first=FIRST, ceiling=CEILING, times=4),
     *rules_for({408, 429, 500, 502, 503, 504}),
 )
 """Which refusals of Azure Storage may pass."""

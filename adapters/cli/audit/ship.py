@@ -104,6 +104,7 @@ def _ship_otlp(log: LocalLog, url: str, redactor: Redactor | None) -> None:
         verify=trusted(),
         patience=PATIENT,
         trace=tracer(os.environ),
+        say=say,
     )
     done = tell(log, sender, redactor=redactor, now=time.time_ns)
     if done.rejected:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from adapters.cli.audit.source import Source
 from adapters.cli.compose import BRISK, PATIENT, azure_settings
-from adapters.cli.console import tracer
+from adapters.cli.console import say, tracer
 from eventlog import default_path
 from statemachine.errors import LogDamagedError
 
@@ -115,7 +115,7 @@ def container(url: str, option: str, patience: float) -> Container:
     found = place(url, os.environ, option=option)
     silence_libraries()
     transport = TracedTransport(verify=trusted(), trace=tracer(os.environ))
-    return Container(found, token=_token, transport=transport, patience=patience)
+    return Container(found, token=_token, transport=transport, patience=patience, say=say)
 
 
 def _token() -> TokenCredential:

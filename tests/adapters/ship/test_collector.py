@@ -70,6 +70,19 @@ def test_what_may_pass_is_asked_again_after_the_time_it_asks_for(
     assert naps[1] < 7
 
 
+def test_a_long_wait_is_told_once_in_a_run(collector: Double, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    collector.script = [(429, {"Retry-After": "7"}), (200, {}), (429, {"Retry-After": "7"}), (200, {}), (200, {})]
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"cannot send to the collector {collector.url}/v1/logs yet (throttled); trying again for up")
+
+
+def test_a_short_wait_is_nobodys_business(collector: Double, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    collector.script = [(503, {}), (200, {}), (200, {}), (200, {})]
+    assert run(["audit", "ship", "--otlp", collector.url]) == 0
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("status", "exit_status"), [(400, 64), (401, 71), (403, 72), (404, 64), (413, 64), (500, 79), (501, 79), (301, 64)]
 )

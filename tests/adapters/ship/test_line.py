@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.cli.main import run
 from adapters.ship.blob import Container
 from adapters.ship.faults import RULES
 from adapters.ship.local import LocalLog
@@ -91,6 +92,25 @@ def test_what_does_not_pass_is_told_in_one_line(
             ship(LocalLog(log), store)
     assert len(str(caught.value).splitlines()) == 1
     assert content(container) == b""
+
+
+def test_a_long_wait_is_told_once_of_each_kind_of_request(
+    account: str, container: str, log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.azure.retry.time.sleep", lambda _: None)
+    monkeypatch.setattr("adapters.ship.blob.RULES", tuple(replace(rule, first=20, ceiling=20) for rule in RULES))
+    with faulty(account, every(2, ("before", "busy"))) as (base, _line):
+        url = f"{base}/{container.rpartition('/')[2]}"
+
+        def waits(*arguments: str) -> list[str]:
+            assert run(["audit", *arguments]) == 0
+            lines = capsys.readouterr().err.splitlines()
+            assert all(f" {url} yet (server error); trying again for up to " in line for line in lines)
+            return [line.partition(f" {url}")[0] for line in lines]
+
+        assert waits("ship", "--blob", url) == ["cannot create a blob in", "cannot append to a blob in"]
+        assert waits("export", "--from", url, "-o", os.devnull) == ["cannot list the blobs of", "cannot read from"]
+    assert content(container) == DATA
 
 
 def test_three_at_once_over_lines_that_fail(account: str, container: str, log: Path) -> None:
