@@ -171,7 +171,9 @@ class Credential:
 
         fault = fault_of(error)
         secrets = (self._settings.client_secret,) if self._settings.client_secret else ()
-        said = bounded(scrub(str(getattr(error, "message", "") or error), *secrets), 400)
+        # The answer's own words, without what the SDK says around them.
+        words = fault.message if fault.kind is Kind.ANSWERED else getattr(error, "message", "")
+        said = bounded(scrub(str(words or error), *secrets), 400)
         said = said.removeprefix("Authentication failed: ")
         tried = WORDS[self._method]
         if isinstance(error, CredentialUnavailableError):

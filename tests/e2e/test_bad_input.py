@@ -53,7 +53,11 @@ def test_no_workspace_named(user: Provider) -> None:
 def test_wrong_secret(machine: Provider) -> None:
     wrong = "wrong-secret-that-must-not-show"
     answer = machine.with_env(AZURE_CLIENT_SECRET=wrong, DEVPOD_DEBUG="true").call("create")
-    assert "AADSTS" in one_line(answer, errors.AuthenticationError)
+    line = one_line(answer, errors.AuthenticationError)
+    assert line.startswith(
+        "error: Entra ID refused the service principal: AADSTS7000215: Invalid client secret provided."
+    )
+    assert "{" not in line
     assert wrong.encode() not in answer.stderr
 
 
