@@ -10,6 +10,7 @@ import click
 
 from adapters.cli.command import recorded
 from adapters.cli.compose import session
+from adapters.cli.unicode_text import UnicodeText
 from adapters.cli.workspace_option import WORKSPACE, environment
 
 if TYPE_CHECKING:
@@ -23,7 +24,13 @@ IUTF8: Final = 0x4000
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.option("--user", default="", help="Who to be in the container; the image's own user if not given.")
+@click.option(
+    "--user",
+    type=UnicodeText(),
+    default="",
+    metavar="NAME",
+    help="Who to be in the container; the image's own user if not given.",
+)
 @WORKSPACE
 @click.argument("words", nargs=-1, metavar="[COMMAND]...")
 def shell(user: str, workspace: str | None, words: tuple[str, ...]) -> int:

@@ -10,11 +10,13 @@ import click
 
 from adapters.cli.call_error import CallError
 from adapters.cli.compose import own_log
+from adapters.cli.unicode_text import UnicodeText
 from adapters.devpod.identity import variables_of
 
 WORKSPACE: Final = click.option(
     "-w",
     "--workspace",
+    type=UnicodeText(),
     metavar="NAME",
     help="Of this workspace, as `history` calls it; DevPod says that otherwise.",
 )
