@@ -146,3 +146,6 @@ def read_trust(file: Path) -> Trust:
         return trust_in(data.decode())
     except UnicodeDecodeError as error:
         raise LogError(f"{file} is no public key", remedy="Give the file that `audit key` wrote.") from error
+    except LogError as error:
+        # Several may be given at once.
+        raise LogError(f"{file}: {error.message}", remedy=error.hint) from error

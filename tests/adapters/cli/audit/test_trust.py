@@ -207,6 +207,7 @@ def test_what_is_no_public_key_is_one_line(log: Path, call: Call, tmp_path: Path
     status, out, err = call("verify", "--public-key", str(file))
     assert (status, out, len(err.splitlines())) == (85, "", 1)
     assert words in err
+    assert str(file) in err
     assert "Give the file that `audit key` wrote" in err
 
 
