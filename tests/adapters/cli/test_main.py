@@ -28,12 +28,16 @@ def test_help_lists_the_verbs_but_not_the_inner_one(capsys: pytest.CaptureFixtur
     shown = capsys.readouterr().out
     assert "history" in shown
     assert "tunnel-holder" not in shown
+    assert "..." not in shown.partition("Commands:")[2]
+    assert "and that Azure lets us in." in " ".join(shown.split())
 
 
 @pytest.mark.parametrize(
     ("call", "said"),
     [
         ("nosuch", "error: No such command 'nosuch'. See `devpod-provider-aci --help`."),
+        ("stauts", "error: No such command 'stauts', but there is 'status'. See `devpod-provider-aci --help`."),
+        ("audit whoo", "error: No such command 'whoo', but there is 'who'. See `devpod-provider-aci audit --help`."),
         ("shell --nosuch", "error: No such option '--nosuch'. See `devpod-provider-aci shell --help`."),
         ("audit --limit 0", "error: Invalid value for '--limit': 0 is not in the range x>=1. See"),
         ("audit who", "error: Missing argument 'WORKSPACE'. See `devpod-provider-aci audit who --help`."),
