@@ -34,6 +34,7 @@
     │   ├── UserUnknownError           94  no such user in the container, or not allowed to become it
     │   ├── TunnelLostError            95  the session broke and could not be resumed
     │   └── HelperMismatchError        96  the helper is not the one we built
+    ├── OutputError                    98  what the command wrote could not be written here
     └── InternalError                  99  a defect of this program
 
 Statuses 64-99 are ours; ``command`` gives every other status to the command that ran
@@ -320,6 +321,13 @@ class HelperMismatchError(TunnelError):
 
     exit_status = 96
     remedy = "Install devpod-provider-aci again."
+
+
+class OutputError(ProviderError):
+    """What the command wrote could not be written here; the command was ended."""
+
+    exit_status = 98
+    remedy = "Make room where standard output goes, then run the command again."
 
 
 class InternalError(ProviderError):

@@ -26,7 +26,7 @@ from adapters.tunnel.packets.packet import (
     Packet,
     Type,
 )
-from statemachine.errors import ProviderError, TunnelError, UserUnknownError
+from statemachine.errors import OutputError, ProviderError, TunnelError, UserUnknownError
 
 # One packet of input fills one message exactly.
 INPUT_MOST: Final = MESSAGE_MOST - HEADER_SIZE
@@ -232,7 +232,7 @@ class Stream:
         if self._result is None:
             self._link.send(Type.KILL, self.number)
         gone = problem.errno in (errno.EPIPE, errno.ECONNRESET, errno.EIO)
-        self._end(STATUS_PIPE if gone else TunnelError(f"standard output cannot be written: {problem.strerror}"))
+        self._end(STATUS_PIPE if gone else OutputError(f"standard output cannot be written: {problem.strerror}"))
 
     def _conclude(self, result: int | ProviderError) -> None:
         self._result = result
@@ -256,7 +256,10 @@ class Stream:
 
 def _explain(kind: str, text: str) -> ProviderError:
     if kind == "user-unknown":
-        return UserUnknownError(text, remedy="Correct remoteUser or containerUser in devcontainer.json.")
+        return UserUnknownError(
+            text,
+            remedy="Name one that the image has: remoteUser or containerUser in devcontainer.json, or `shell --user`.",
+        )
     if kind == "user-denied":
         return UserUnknownError(text, remedy="Use an image whose user is root, or that user.")
     if kind == "input":

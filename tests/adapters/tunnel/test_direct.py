@@ -15,7 +15,7 @@ import pytest
 from adapters.tunnel import CommandSpec, TtySize, run_command
 from adapters.tunnel.caller.fds import Sink
 from adapters.tunnel.starting import helperfile
-from statemachine.errors import TunnelError, UserUnknownError
+from statemachine.errors import OutputError, TunnelError, UserUnknownError
 from tests.waiting import PATIENCE, until
 
 TERMINALS = 8
@@ -63,6 +63,17 @@ def test_a_stderr_that_takes_nothing_does_not_stop_the_command(run, captured, op
     )  # fmt: skip
     os.close(stderr)
     assert (outcome.status, outcome.out) == (3, b"done\n")
+
+
+def test_a_stdout_that_is_full_ends_the_command_and_is_said_to_be_ours(run, captured):
+    stdout = os.open("/dev/full", os.O_WRONLY)
+    with pytest.raises(OutputError, match="standard output cannot be written: No space left"):
+        captured(
+            lambda i, _, e: run_command(
+                CommandSpec("yes"), run.server.opener, stdin=i, stdout=stdout, stderr=e, ca_file=run.server.ca_file
+            )
+        )
+    os.close(stdout)
 
 
 def test_every_byte_both_ways(run):
