@@ -10,7 +10,7 @@ import click
 
 from adapters.cli.command import recorded
 from adapters.cli.compose import session
-from adapters.cli.unicode_text import UnicodeText
+from adapters.cli.unicode_text import unicode_text
 from adapters.cli.workspace_option import WORKSPACE, environment
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ IUTF8: Final = 0x4000
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option(
     "--user",
-    type=UnicodeText(),
+    type=unicode_text,
     default="",
     metavar="NAME",
     help="Who to be in the container; the image's own user if not given.",

@@ -5,16 +5,10 @@ from __future__ import annotations
 import click
 
 
-class UnicodeText(click.ParamType):
-    """Text; what the locale's encoding could not read is refused."""
-
-    name = "text"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text as it is."""
-        text = str(value)
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            self.fail(f"{text!r} is no text in the encoding of your locale.", param, ctx)
-        return text
+def unicode_text(value: str) -> str:
+    """The text as it is, as a type of click's. Raises BadParameter for what the locale's encoding could not read."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise click.BadParameter(f"{value!r} is no text in the encoding of your locale.") from error
+    return value

@@ -10,13 +10,13 @@ import click
 
 from adapters.cli.call_error import CallError
 from adapters.cli.compose import own_log
-from adapters.cli.unicode_text import UnicodeText
+from adapters.cli.unicode_text import unicode_text
 from adapters.devpod.identity import variables_of
 
 WORKSPACE: Final = click.option(
     "-w",
     "--workspace",
-    type=UnicodeText(),
+    type=unicode_text,
     metavar="NAME",
     help="Of this workspace, as `history` calls it; DevPod says that otherwise.",
 )

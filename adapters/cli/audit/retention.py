@@ -15,7 +15,7 @@ from adapters.cli.audit.filters import moment
 from adapters.cli.call_error import CallError
 from adapters.cli.compose import own_log
 from adapters.cli.console import say
-from adapters.cli.unicode_text import UnicodeText
+from adapters.cli.unicode_text import unicode_text
 from statemachine.errors import LogError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from eventlog.lines.tombstone import SegmentFacts
     from eventlog.retention.expire import Plan
 
-WHY = click.option("--why", type=UnicodeText(), metavar="TEXT", default="", help="The reason, for the record.")
+WHY = click.option("--why", type=unicode_text, metavar="TEXT", default="", help="The reason, for the record.")
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 

@@ -8,7 +8,7 @@ from adapters.cli.audit import shipped
 from adapters.cli.audit.rows import print_rows
 from adapters.cli.audit.source import Source, from_option
 from adapters.cli.call_error import CallError
-from adapters.cli.unicode_text import UnicodeText
+from adapters.cli.unicode_text import unicode_text
 from statemachine.errors import LogDamagedError
 
 
@@ -16,7 +16,7 @@ from statemachine.errors import LogDamagedError
 @from_option
 @click.option("--local", is_flag=True, help="With --from: what your own log has and did not ship yet, as well.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.argument("statement", type=UnicodeText())
+@click.argument("statement", type=unicode_text)
 def sql(*, source: Source, statement: str, local: bool, as_json: bool) -> None:
     """Ask the view EVENTS a question in SQL (DuckDB's): `SELECT type, count(*) FROM events GROUP BY ALL`.
 
