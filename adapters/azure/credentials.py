@@ -101,7 +101,10 @@ class Credential:
         self._settings = settings
         self._method, self._why = choose(settings)
         self._transport = TokenTransport(
-            verify=verify, trace=settings.trace, rules=IMDS if self._method == "managed-identity" else ()
+            verify=verify,
+            trace=settings.trace,
+            rules=IMDS if self._method == "managed-identity" else (),
+            say=settings.say,
         )
         self._source: Any = None
         self._tokens: dict[tuple[str, ...], AccessTokenInfo] = {}

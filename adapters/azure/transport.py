@@ -20,7 +20,7 @@ from adapters.azure.ahead import connect_ahead
 from adapters.azure.body import bound_body
 from adapters.azure.budget import left
 from adapters.azure.fault import Fault, answered, body_of, fault_of
-from adapters.azure.retry import Rule, repeat, rule_for
+from adapters.azure.retry import Rule, repeat, reporter, rule_for
 
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
@@ -108,10 +108,16 @@ class TokenTransport(TracedTransport):
     """
 
     def __init__(
-        self, *, verify: bool | str, trace: Callable[[str], None] | None, rules: tuple[Rule, ...] = ()
+        self,
+        *,
+        verify: bool | str,
+        trace: Callable[[str], None] | None,
+        rules: tuple[Rule, ...] = (),
+        say: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__(verify=verify, trace=trace)
         self._rules = rules
+        self._say = say
 
     def send(self, request: Any, **kwargs: Any) -> Any:
         """Send until the answer is one that stands. Raises HttpResponseError for one that might have passed."""
@@ -125,7 +131,8 @@ class TokenTransport(TracedTransport):
             return response
 
         try:
-            return repeat(once, _fault_of, extra=self._rules, note=self.note)
+            waits = reporter("get a token", self._say)
+            return repeat(once, _fault_of, extra=self._rules, note=self.note, waits=waits)
         except _AnswerError as last:
             # As an exception, because msal forgets the response of a 5xx and reports refused credentials.
             raise HttpResponseError(response=last.response) from None

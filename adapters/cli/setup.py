@@ -27,7 +27,7 @@ def init() -> None:
     settings = parse(os.environ, None)
     load_helper()
     ensure_writable(default_path(os.environ))
-    groups = AzureGroups(azure_settings(settings, tracer(os.environ), patience=BRISK))
+    groups = AzureGroups(azure_settings(settings, tracer(os.environ), patience=BRISK, say=say))
     findings = groups.check(settings.resource_group, settings.region, cpu=settings.cpu, memory_gb=settings.memory_gb)
     for finding in findings:
         say(f"{finding.level:7} {finding.subject}: {finding.text}")

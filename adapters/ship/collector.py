@@ -34,7 +34,8 @@ PATH: Final = "/v1/logs"
 RETRYABLE: Final = frozenset({429, 502, 503, 504})
 """The specification's list; every other 4xx and 5xx must not be repeated."""
 RULES: Final = rules_for(RETRYABLE)
-TIMEOUTS: Final = (10.0, 60.0)
+TIMEOUTS: Final = (10.0, 10.0)
+"""Seconds until a connection stands, and until an answer comes: the specification's own 10."""
 
 
 def endpoint(url: str) -> str:

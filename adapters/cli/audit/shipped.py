@@ -127,5 +127,5 @@ def _token() -> TokenCredential:
     none = "00000000-0000-0000-0000-000000000000"
     given = os.environ.get("AZURE_SUBSCRIPTION_ID", "")
     options = parse({**os.environ, "AZURE_SUBSCRIPTION_ID": given or none}, None)
-    settings = replace(azure_settings(options, tracer(os.environ), patience=BRISK), subscription=given)
+    settings = replace(azure_settings(options, tracer(os.environ), patience=BRISK, say=say), subscription=given)
     return Credential(settings, verify=trusted())

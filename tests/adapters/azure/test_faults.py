@@ -166,6 +166,17 @@ def test_the_token_endpoint_is_asked_again(line, ref: GroupRef, fault: dict[str,
     assert one.calls("Entra_Token", mark) == 2
 
 
+def test_a_long_wait_for_a_token_is_told(line, ref: GroupRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.azure.retry.time.sleep", lambda _: None)
+    said: list[str] = []
+    one = line(say=said.append)
+    one.control.set_fault("Entra_Token", status=503, headers={"Retry-After": "6"})
+    one.groups.look(ref)
+    assert [text.partition(" for up to ")[0] for text in said] == [
+        "cannot get a token yet (server error); trying again"
+    ]
+
+
 def test_the_token_endpoint_stays_down(line, ref: GroupRef) -> None:
     one = line(retry_deadline=1.0)
     one.control.set_fault("Entra_*", status=503, count=None)
