@@ -7,8 +7,8 @@ import sys
 import click
 
 from adapters.cli.agent import with_agent
+from adapters.cli.carrying_out import NEVER_RAN, create_or_clear_up
 from adapters.cli.compose import BRISK, Session, session
-from adapters.cli.lifecycle import NEVER_RAN, create_or_clear_up
 from adapters.cli.orders import create_order
 from adapters.cli.workspace_option import WORKSPACE, environment
 from adapters.devpod import labels_of, parse_run_options, plan
