@@ -67,6 +67,12 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def bounded(text: str, limit: int) -> str:
+    """``text`` on one line of at most ``limit`` characters."""
+    line = one_line(text)
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
 class OptionError(ProviderError):
     """A provider option is missing or malformed."""
 

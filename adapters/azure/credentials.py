@@ -17,11 +17,10 @@ from adapters.azure.budget import within
 from adapters.azure.claims import identity_of
 from adapters.azure.errors import error_for
 from adapters.azure.fault import Kind, fault_of
-from adapters.azure.observed import bounded
 from adapters.azure.retry import IMDS
 from adapters.azure.settings import METHODS, AzureSettings
 from adapters.azure.transport import TokenTransport
-from statemachine.errors import AuthenticationError, CredentialsError, OptionError
+from statemachine.errors import AuthenticationError, CredentialsError, OptionError, bounded
 from statemachine.secret import scrub
 
 if TYPE_CHECKING:

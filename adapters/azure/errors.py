@@ -6,7 +6,6 @@ import re
 from typing import Final, NamedTuple
 
 from adapters.azure.fault import Fault, Kind
-from adapters.azure.observed import bounded
 from adapters.azure.verdict import GIVE_UP
 from statemachine.errors import (
     AccessDeniedError,
@@ -24,6 +23,7 @@ from statemachine.errors import (
     ThrottledError,
     TransitioningError,
     UnavailableError,
+    bounded,
 )
 from statemachine.secret import Secret, scrub
 

@@ -17,6 +17,8 @@ from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from statemachine.errors import one_line
+
 
 class Kind(StrEnum):
     """Where a request ended."""
@@ -107,7 +109,7 @@ def fault_of(error: BaseException) -> Fault:
         response = getattr(cause, "response", None)
         if isinstance(cause, HttpResponseError) and response is not None and response.status_code >= 400:
             return answered(response.status_code, dict(response.headers or {}), body_of(response), str(cause))
-    text = " ".join(str(error).split())
+    text = one_line(str(error))
     host = host_of(error)
     for kind, types in (
         (Kind.UNTRUSTED, (ssl.SSLCertVerificationError,)),
@@ -127,7 +129,7 @@ def answered(status: int, headers: Mapping[str, str], body: str, text: str = "")
         kind=Kind.ANSWERED,
         status=status,
         code=code or ("Conflict" if status == 409 else ""),
-        message=message or " ".join(text.split()),
+        message=message or one_line(text),
         request_id=lower.get("x-ms-request-id", ""),
         retry_after=retry_after(lower),
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from adapters.azure import labels as labels_document
 from adapters.azure.presence import presence
+from statemachine.errors import bounded
 from statemachine.events import GroupFacts, GroupRef
 from statemachine.ports import Presence, Sighting
 
@@ -160,12 +161,6 @@ def read_events(items: list[Any]) -> tuple[ContainerEvent, ...]:
         for item in map(_dict, items)
     ]
     return tuple(sorted(events, key=lambda event: event.last))
-
-
-def bounded(text: str, limit: int) -> str:
-    """One line of at most ``limit`` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def _container(properties: dict[str, Any], name: str) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from adapters.azure.observed import ContainerEvent, Observed, bounded
-from statemachine.errors import AzureError, CapacityError, ImageError, ProvisioningError, QuotaError
+from adapters.azure.observed import ContainerEvent, Observed
+from statemachine.errors import AzureError, CapacityError, ImageError, ProvisioningError, QuotaError, bounded
 from statemachine.ports import Presence
 
 GIVE_UP: Final = (

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from statemachine import errors
-from statemachine.errors import AccessDeniedError, AzureError, OptionError, ProviderError
+from statemachine.errors import AccessDeniedError, AzureError, OptionError, ProviderError, bounded
 
 
 def leaves(kind: type[ProviderError] = ProviderError) -> list[type[ProviderError]]:
@@ -53,3 +53,9 @@ def test_every_error_is_one_line(kind: type[ProviderError]) -> None:
     assert "\n" not in str(error)
     assert "bad value" in str(error)
     assert issubclass(kind, AzureError) or not hasattr(error, "http_status")
+
+
+def test_what_others_wrote_is_bounded_to_one_line() -> None:
+    assert bounded(" a\n  b ", 10) == "a b"
+    assert bounded("x" * 10, 10) == "x" * 10
+    assert bounded("x" * 11, 10) == "x" * 9 + "…"

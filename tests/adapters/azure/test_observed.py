@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.azure.observed import bounded, observe
+from adapters.azure.observed import observe
 from statemachine.events import GroupRef
 from statemachine.ports import Presence
 
@@ -115,8 +115,3 @@ def test_no_shape_breaks_it(properties: dict[str, Any]) -> None:
     seen = observe({**group(), "properties": {**group()["properties"], **properties}}, "dev")
     assert "\n" not in seen.detail
     seen.sighting(REF, "")
-
-
-def test_bounded_is_one_line() -> None:
-    assert bounded(" a\n  b ", 10) == "a b"
-    assert len(bounded("x" * 99, 10)) == 10
