@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.azure.session import Session, json_of, keep
+from adapters.azure.answer import json_of, keep
+from adapters.azure.session import Session
 from statemachine.errors import AzureError, ExecRefusedError, RefusedError
 from statemachine.events import GroupRef
 from statemachine.secret import Secret

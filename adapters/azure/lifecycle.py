@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from adapters.azure import resource_group
+from adapters.azure.answer import Answer, keep
 from adapters.azure.order import REQUEST_TAG, GroupOrder, body
 from adapters.azure.retry import CONFLICT, NEW_GROUP
-from adapters.azure.session import Answer, Session, keep
+from adapters.azure.session import Session
 from adapters.azure.wait import (
     Look,
     look,

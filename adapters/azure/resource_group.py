@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from adapters.azure.session import Session, keep
+from adapters.azure.answer import keep
+from adapters.azure.session import Session
 from statemachine.errors import AccessDeniedError, GroupMissingError
 
 TAGS: Final = {"managed-by": "devpod-provider-aci"}

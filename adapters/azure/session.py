@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
@@ -19,16 +19,17 @@ from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from adapters.azure import retry
+from adapters.azure.answer import Answer, answer_of, keep
 from adapters.azure.budget import within
 from adapters.azure.credentials import Credential
 from adapters.azure.destination import OneServerPolicy
 from adapters.azure.errors import error_for
-from adapters.azure.fault import Fault, Kind, fault_of, retry_after
+from adapters.azure.fault import Fault, Kind, fault_of
 from adapters.azure.settings import AzureSettings
 from adapters.azure.transport import TracedTransport, silence_libraries
 from adapters.azure.trust import check_proxies, trusted
 from statemachine.errors import AzureError, GroupMissingError, ProviderError
-from statemachine.events import GroupRef, Receipt
+from statemachine.events import GroupRef
 from statemachine.secret import Secret
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 USER_AGENT: Final = "devpod-provider-aci"
-OPERATION: Final = ("azure-asyncoperation", "location")
-"""Headers that name a running operation. Every recording has the first; the specification says the second."""
 
 UNREADABLE: Final = (DeserializationError, HttpResponseError, json.JSONDecodeError)
 """With a status of success: no JSON, or not the JSON that was asked for."""
@@ -54,48 +53,6 @@ NO_VERDICT: Final = frozenset({401, 403, 404, 408, 409, 429})
 
 AMBIGUOUS: Final = frozenset({500, 502, 503, 504})
 """A gateway may answer these after the service behind it has accepted the request."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the SDK makes hard to reach: a response's status, headers and JSON."""
-
-    status: int
-    request_id: str
-    body: Any = field(repr=False)
-    operation: str = field(default="", repr=False)
-    """Opaque, signed: for polling only, never for a log."""
-    retry_after: float | None = None
-
-    def receipt(self, *, ip: str = "", fqdn: str = "") -> Receipt:
-        """The same for an outcome event."""
-        return Receipt(http_status=self.status, request_id=self.request_id, ip=ip, fqdn=fqdn)
-
-
-def keep(response: Any, _body: object, _headers: object) -> Answer:
-    """The SDK's ``cls`` callback: take the response itself instead of the model made from it."""
-    return answer_of(response.http_response)
-
-
-def json_of(answer: object) -> dict[str, Any]:
-    """The JSON object of what ``keep`` kept; empty for any other body."""
-    return answer.body if isinstance(answer, Answer) and isinstance(answer.body, dict) else {}
-
-
-def answer_of(response: Any) -> Answer:
-    """Read a response of azure-core, of either of its two generations."""
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    try:
-        body = json.loads(response.text()) if response.text() else None
-    except ValueError:
-        body = None
-    return Answer(
-        status=response.status_code,
-        request_id=headers.get("x-ms-request-id", ""),
-        body=body,
-        operation=next((headers[name] for name in OPERATION if headers.get(name)), ""),
-        retry_after=retry_after(headers),
-    )
 
 
 class Session:

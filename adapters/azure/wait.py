@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from adapters.azure import verdict
+from adapters.azure.answer import Answer, json_of
 from adapters.azure.budget import left
 from adapters.azure.errors import failed_later
 from adapters.azure.fault import answered
 from adapters.azure.observed import Observed, observe, read_events
 from adapters.azure.order import REQUEST_TAG
-from adapters.azure.session import Answer, Session
+from adapters.azure.session import Session
 from statemachine.errors import (
     AzureError,
     DeadlineError,
@@ -210,7 +211,7 @@ def until_settled(doing: str) -> Judge:
 
 def raise_if_failed(operation: Answer | None, doing: str) -> None:
     """A failed operation says why in ``properties.events``; ``error`` is read too where there is one."""
-    body = operation.body if operation and isinstance(operation.body, dict) else {}
+    body = json_of(operation)
     if str(body.get("status")).lower() not in ("failed", "canceled", "cancelled"):
         return
     properties = body.get("properties")

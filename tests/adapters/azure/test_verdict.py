@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from adapters.azure.answer import Answer
 from adapters.azure.observed import ContainerEvent, Observed
-from adapters.azure.session import Answer
 from adapters.azure.verdict import of_events, of_group
 from adapters.azure.wait import raise_if_failed
 from statemachine.errors import AzureError, CapacityError, ImageError, ProvisioningError, QuotaError
