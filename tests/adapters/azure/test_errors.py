@@ -121,10 +121,6 @@ def test_secrets_azure_quotes_are_masked() -> None:
     assert len(line) < 1000
 
 
-def network(error: Exception) -> Any:
-    return fault_of(error)
-
-
 REQUEST = requests.Request("GET", "https://management.azure.com/x?sig=s").prepare()
 
 

@@ -118,7 +118,7 @@ def test_throttling_waits_as_long_as_azure_asks(line, ref: GroupRef) -> None:
 
 
 def test_throttling_past_the_deadline_is_not_waited_for(line, ref: GroupRef) -> None:
-    one = line()
+    one = line(deadline=100, retry_deadline=100)
     one.control.set_fault(
         "ContainerGroups_Get",
         status=429,
@@ -130,7 +130,7 @@ def test_throttling_past_the_deadline_is_not_waited_for(line, ref: GroupRef) -> 
     begun = time.monotonic()
     with pytest.raises(ThrottledError) as caught:
         one.groups.look(ref)
-    assert time.monotonic() - begun < 600
+    assert time.monotonic() - begun < 50, "not even until the deadline"
     assert "3600 s" in str(caught.value)
 
 
