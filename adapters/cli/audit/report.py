@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +45,14 @@ def report(
     """Write a report: workspaces over time, cost by day, people, failures, and whether the log is whole."""
     from datetime import UTC, datetime
 
-    with _extra("audit report"):
+    try:
         from adapters.report.page import Frame, render
+    except ModuleNotFoundError as error:
+        raise UnsupportedError(
+            f"audit report needs the package {error.name}, which is not installed",
+            remedy="Install this program with its extra: `uv tool install '.[audit]'` in its checkout.",
+        ) from error
+    from adapters.devpod.manifest import installed_version
     from eventlog.audit.summary import summarise
 
     query = query_of(**filters)
@@ -64,7 +68,7 @@ def report(
     missing = "" if source.is_shared() else expired(source.path, single=source.chosen is not None)
     if missing:
         notes = [f"{missing[:1].upper()}{missing[1:]}.", *notes]
-    page = render(summary, _seal(source, reader, keys), Frame(source.name, now, _version(), notes))
+    page = render(summary, _seal(source, reader, keys), Frame(source.name, now, installed_version(), notes))
     data = page.encode()
     with written(output, *filter(None, [source.path])) as file:
         file.write(data)
@@ -87,24 +91,3 @@ def _seal(source: Source, reader: Reader, keys: tuple[Path, ...]) -> Seal:
     if keys:
         return seal_of(verify_signed(path, [read_trust(key) for key in keys]), signed=True)
     return seal_of(verify(path))
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("devpod-provider-aci")
-    except PackageNotFoundError:
-        return "(not installed)"
-
-
-@contextmanager
-def _extra(verb: str) -> Iterator[None]:
-    """Say what to install when a package that only this verb needs is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise UnsupportedError(
-            f"{verb} needs the package {error.name}, which is not installed",
-            remedy="Install this program with its extra: `uv tool install '.[audit]'` in its checkout.",
-        ) from error
