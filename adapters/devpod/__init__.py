@@ -5,12 +5,10 @@ from __future__ import annotations
 from adapters.devpod.identity import Target, target
 from adapters.devpod.option import Mode
 from adapters.devpod.plan import RunPlan, machine_plan, plan
-from adapters.devpod.run_options import RunOptions, labels_document, labels_of, parse_run_options
-from adapters.devpod.settings import Resolved, Settings, parse, resolved
+from adapters.devpod.run_options import labels_document, labels_of, parse_run_options
+from adapters.devpod.settings import Settings, parse, resolved
 
 __all__ = [
-    "Resolved",
-    "RunOptions",
     "RunPlan",
     "Settings",
     "Target",
