@@ -45,7 +45,7 @@ class Rule(NamedTuple):
     why: str = ""
 
 
-_ACT, _JOIN, _ALREADY, _WAIT = Rule(Decision.ACT), Rule(Decision.RESUME), Rule(Decision.ALREADY), Rule(Decision.WAIT)
+_ACT, _RESUME, _ALREADY, _WAIT = Rule(Decision.ACT), Rule(Decision.RESUME), Rule(Decision.ALREADY), Rule(Decision.WAIT)
 
 
 def _no(why: str) -> Rule:
@@ -64,8 +64,8 @@ RULES: Final[dict[State, dict[Command, Rule]]] = {
         Command.OPEN: _no(_NOT_THERE),
     },
     State.PROVISIONING: {
-        Command.CREATE: _JOIN,
-        Command.START: _JOIN,
+        Command.CREATE: _RESUME,
+        Command.START: _RESUME,
         Command.STOP: _WAIT,
         Command.DELETE: _ACT,
         Command.OPEN: _no("it is still being created; try again when `status` says Running"),
@@ -80,7 +80,7 @@ RULES: Final[dict[State, dict[Command, Rule]]] = {
     State.STOPPING: {
         Command.CREATE: _WAIT,
         Command.START: _WAIT,
-        Command.STOP: _JOIN,
+        Command.STOP: _RESUME,
         Command.DELETE: _ACT,
         Command.OPEN: _no(_NOT_RUNNING),
     },
@@ -93,7 +93,7 @@ RULES: Final[dict[State, dict[Command, Rule]]] = {
     },
     State.STARTING: {
         Command.CREATE: _WAIT,
-        Command.START: _JOIN,
+        Command.START: _RESUME,
         Command.STOP: _ACT,
         Command.DELETE: _ACT,
         Command.OPEN: _no("it is still being started; try again when `status` says Running"),
@@ -102,7 +102,7 @@ RULES: Final[dict[State, dict[Command, Rule]]] = {
         Command.CREATE: _WAIT,
         Command.START: _WAIT,
         Command.STOP: _WAIT,
-        Command.DELETE: _JOIN,
+        Command.DELETE: _RESUME,
         Command.OPEN: _no("it is being deleted"),
     },
     State.FAILED: {

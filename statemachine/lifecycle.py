@@ -221,15 +221,15 @@ def failure_of(error: Exception) -> e.Failure:
     """What the log keeps of an error; secrets cannot be in it, for errors are built without them."""
     if not isinstance(error, ProviderError):
         error = InternalError(f"{type(error).__name__}: {error}")
-    azure = error if isinstance(error, AzureError) else None
+    said = error if isinstance(error, AzureError) else AzureError("")
     return e.Failure(
         error=type(error).__name__,
-        message=azure.azure_message or error.message if azure else error.message,
-        code=azure.code if azure else "",
-        http_status=azure.http_status if azure else 0,
-        request_id=azure.request_id if azure else "",
+        message=said.azure_message or error.message,
+        code=said.code,
+        http_status=said.http_status,
+        request_id=said.request_id,
         exit_status=error.exit_status,
-        attempts=azure.attempts if azure else 1,
+        attempts=said.attempts,
     )
 
 

@@ -31,7 +31,7 @@ class Tracker:
         self.recorded = self._append(event)
 
 
-def transition_list() -> list[dict[str, str]]:
+def _transitions() -> list[dict[str, str]]:
     """The table as ``transitions`` wants it: one row for each (event, state) pair."""
     return [
         {"trigger": kind.__name__, "source": source.value, "dest": dest.value, "before": "persist"}
@@ -52,7 +52,7 @@ def advance(workspace: Workspace, event: e.Event, append: Callable[[e.Event], Re
     machine = Machine(
         tracker,
         states=[state.value for state in State],
-        transitions=transition_list(),
+        transitions=_transitions(),
         initial=workspace.state.value,
         auto_transitions=False,
     )
