@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from emulator.testing import running_emulator
-from tools.figures import ROOT, report
+from tools.figures import ROOT, Rows, report
 from tools.provider import PROGRAM, environment
 
 SIZE: Final = 8 << 20
@@ -111,10 +111,10 @@ def pairs(size: int, rounds: int) -> Iterator[tuple[str, Trial, Trial]]:
         subprocess.run([*PROGRAM, "delete"], env=env, check=True, cwd=ROOT, stderr=subprocess.DEVNULL)
 
 
-def rows(size: int = SIZE, rounds: int = ROUNDS) -> list[tuple[str, str, float, str]]:
-    """(name, meaning, value, unit): the clean channel's rates, then the others' as shares of it, medians all."""
+def rows(size: int = SIZE, rounds: int = ROUNDS) -> Rows:
+    """The clean channel's rates, then the others' as shares of it, medians all."""
     found = list(pairs(size, rounds))
-    made: list[tuple[str, str, float, str]] = []
+    made: Rows = []
     for way in ("up", "down"):
         seconds = statistics.median(getattr(clean, way) for _, _, clean in found)
         made.append((f"clean_{way}_mib_s", f"clean, {way}", size / MIB / seconds, "MiB/s"))

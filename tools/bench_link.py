@@ -21,14 +21,13 @@ from pathlib import Path
 from adapters.cli.opener import PLACE
 from adapters.tunnel import stop_holder
 from emulator.testing import Running, running_emulator
-from tools.figures import ROOT, report
+from tools.figures import ROOT, Rows, report
 from tools.provider import PROGRAM, environment
 
 RTT_MS = 80.0
 RUNS = 5
 FLOOR = 4
 """Round trips of a compiled provider's poll: it keeps nothing from one call to the next, so it connects anew."""
-Rows = list[tuple[str, str, float, str]]
 
 
 @dataclass(frozen=True)

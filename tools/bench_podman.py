@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tools.figures import Rows
 from tools.tunnel_sides import Piped, announced, download, upload
 
 APPLETS = ("sh", "head", "cat", "printf", "sleep")
@@ -20,7 +21,6 @@ WAYS: tuple[tuple[str, ...], ...] = (
     ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"),
 )
 GLOBALS: tuple[tuple[str, ...], ...] = ((), ("--cgroup-manager", "cgroupfs"))
-Rows = list[tuple[str, str, float, str]]
 
 
 class NoPodmanError(Exception):

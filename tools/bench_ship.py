@@ -40,9 +40,8 @@ from eventlog.audit.walk import walk
 from tests.adapters.ship import azurite
 from tests.adapters.ship.logs import BEGIN, OWNER, chained, log_bytes, write
 from tests.eventlog.audit.company import company as company_log
-from tools.figures import report
+from tools.figures import Rows, report
 
-Rows = list[tuple[str, str, float, str]]
 EVENTS = 20
 """Of each writer: about a day's work of one developer, so 10,000 writers are a company's day."""
 AZURITE_WRITERS = 200

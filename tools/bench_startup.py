@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -14,14 +13,15 @@ import time
 from pathlib import Path
 
 from emulator.testing import running_emulator
-from tools.figures import ROOT, report
+from tools.figures import ROOT, Rows, report
+from tools.provider import PROGRAM, environment
 
 RUNS = 15
 SUBJECTS = {
     "interpreter": [sys.executable, "-c", "pass"],
-    "refusal": [sys.executable, "-m", "adapters.cli", "start"],
-    "history": [sys.executable, "-m", "adapters.cli", "history"],
-    "status": [sys.executable, "-m", "adapters.cli", "status"],
+    "refusal": [*PROGRAM, "start"],
+    "history": [*PROGRAM, "history"],
+    "status": [*PROGRAM, "status"],
 }
 
 
@@ -32,16 +32,10 @@ def once(arguments: list[str], env: dict[str, str]) -> float:
     return time.perf_counter() - before
 
 
-def rows() -> list[tuple[str, str, float, str]]:
+def rows() -> Rows:
     """The figures: medians in milliseconds, and ratios to the bare interpreter."""
     with tempfile.TemporaryDirectory() as folder, running_emulator() as azure:
-        env = os.environ | azure.env
-        env |= {
-            "ACI_EVENT_LOG": str(Path(folder) / "events.jsonl"),
-            "AZURE_RESOURCE_GROUP": "bench",
-            "AZURE_REGION": "westeurope",
-            "MACHINE_ID": "bench",
-        }
+        env = environment(azure, Path(folder))
         taken: dict[str, list[float]] = {name: [] for name in SUBJECTS}
         for _ in range(RUNS + 1):
             for name, arguments in SUBJECTS.items():

@@ -26,7 +26,7 @@ from emulator.testing import Running, running_emulator
 from statemachine.events import GroupRef
 from statemachine.secret import Secret
 from tools import bench_armour, bench_link, bench_podman
-from tools.figures import ROOT, report
+from tools.figures import ROOT, Rows, report
 from tools.provider import PROGRAM, environment
 from tools.tunnel_sides import Bare, Piped, announced, checked, digest, download, upload
 
@@ -39,7 +39,6 @@ PROCESSES = {
     "holder": "the holder",
     "direct": "who serves one command alone",
 }
-Rows = list[tuple[str, str, float, str]]
 
 
 @dataclass(frozen=True)

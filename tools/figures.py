@@ -9,6 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
+Rows = list[tuple[str, str, float, str]]
+"""Figures, each with its name for programs, its meaning for people, its value and its unit."""
+
 
 def machine() -> str:
     """The machine, as far as it matters to a figure."""
@@ -26,8 +29,8 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def report(target: str, rows: list[tuple[str, str, float, str]]) -> None:
-    """Print rows of (name, meaning, value, unit) and write their names and values as JSON."""
+def report(target: str, rows: Rows) -> None:
+    """Print rows, and write their names and values as JSON."""
     print(f"{target} on {machine()}")
     wide = max(len(meaning) for _, meaning, _, _ in rows)
     for _, meaning, value, unit in rows:
