@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from adapters.cli.console import say
-from adapters.cli.key_option import PUBLIC_KEYS
+from adapters.cli.key_option import PUBLIC_KEYS, verified
 
 
 @click.command()
@@ -63,7 +63,6 @@ def verify(source: Path | None, keys: tuple[Path, ...], archive: Path | None) ->
     """Check the event log's hash chain line by line."""
     from adapters.cli.expired import expired
     from eventlog import default_path
-    from eventlog import verify as check
     from eventlog.failures import explained
     from statemachine.errors import LogDamagedError, LogError
 
@@ -75,13 +74,7 @@ def verify(source: Path | None, keys: tuple[Path, ...], archive: Path | None) ->
             # An empty log is whole, and so is one's own that nobody has begun; a name that is mistyped is not.
             remedy = "Name the log's file; `audit writers` checks those of a folder."
             raise LogError(f"{source} is no file", remedy=remedy)
-    if keys:
-        from eventlog.sealing.seal import read_trust
-        from eventlog.verify import verify_signed
-
-        verdict = verify_signed(path, [read_trust(key) for key in keys], archive=archive)
-    else:
-        verdict = check(path, archive=archive)
+    verdict = verified(path, keys, archive=archive)
     for warning in verdict.warnings:
         say(f"warning: {warning}")
     if verdict.torn:

@@ -13,7 +13,7 @@ from adapters.cli.audit.prices import chosen_prices, footnotes, price_options
 from adapters.cli.audit.source import Reader, Source, from_option
 from adapters.cli.call_error import CallError
 from adapters.cli.expired import expired
-from adapters.cli.key_option import PUBLIC_KEYS
+from adapters.cli.key_option import PUBLIC_KEYS, verified
 from statemachine.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -85,9 +85,4 @@ def _seal(source: Source, reader: Reader, keys: tuple[Path, ...]) -> Seal:
         if keys:
             raise CallError("--public-key goes with one log here; `audit writers` checks who signed those of many")
         return seal_of_many(reader.logs)
-    from eventlog.sealing.seal import read_trust
-    from eventlog.verify import verify, verify_signed
-
-    if keys:
-        return seal_of(verify_signed(path, [read_trust(key) for key in keys]), signed=True)
-    return seal_of(verify(path))
+    return seal_of(verified(path, keys), signed=bool(keys))
