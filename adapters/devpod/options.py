@@ -115,7 +115,6 @@ TABLE: Final[tuple[Option, ...]] = (
         description="GPUs. Azure retired GPU container groups on 2025-07-14, so only 0 is accepted.",
         default="0",
         pattern=r"[0-9]{1,3}",
-        check=v.count,
         expected="0",
         refusal="Azure retired GPU container groups on 2025-07-14, so no region has them",
         harmless="0",

@@ -122,11 +122,6 @@ def image(text: str) -> str:
     return text
 
 
-def count(text: str) -> int:
-    """A number of things."""
-    return int(text)
-
-
 def segment(text: str) -> int:
     """Bytes from a number of MiB that a segment of the event log may have."""
     amount = int(text)
