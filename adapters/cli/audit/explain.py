@@ -8,7 +8,8 @@ import sys
 import click
 
 from adapters.cli.audit.rows import print_json
-from adapters.cli.audit.source import Source, from_option, of_workspace
+from adapters.cli.audit.source import Source, from_option
+from adapters.cli.audit.workspace import of_workspace
 from adapters.cli.console import say
 
 

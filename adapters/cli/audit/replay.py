@@ -13,7 +13,8 @@ import click
 
 from adapters.cli.audit.filters import moment
 from adapters.cli.audit.rows import print_json
-from adapters.cli.audit.source import Source, from_option, of_workspace
+from adapters.cli.audit.source import Source, from_option
+from adapters.cli.audit.workspace import of_workspace
 from adapters.cli.call_error import CallError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from adapters.cli.audit.rows import print_json
-from adapters.cli.audit.source import Source, from_option, of_workspace
+from adapters.cli.audit.source import Source, from_option
+from adapters.cli.audit.workspace import of_workspace
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
