@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -31,12 +30,8 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
 class Journal(Protocol):
     """An append-only record of events."""
 
-    def history(self, subject: str) -> Iterator[Recorded]:
-        """The events of one workspace, oldest first. Raises LogError, LogDamagedError."""
-        ...
-
     def recall(self, subject: str) -> Workspace:
-        """What the events of one workspace add up to; need not read them all. Raises as ``history``."""
+        """What the events of one workspace add up to; need not read them all. Raises LogError, LogDamagedError."""
         ...
 
     def append(self, subject: str, event: Event, *, expected: int) -> Recorded:

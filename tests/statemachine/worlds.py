@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -44,11 +43,8 @@ class MemoryJournal:
     before_append: list[e.Event] = field(default_factory=list)
     """Events another process slips in ahead of the next appends, one each."""
 
-    def history(self, subject: str) -> Iterator[Recorded]:
-        return iter([entry for entry in self.entries if entry.subject == subject])
-
     def recall(self, subject: str) -> Workspace:
-        return fold(subject, self.history(subject))
+        return fold(subject, [entry for entry in self.entries if entry.subject == subject])
 
     def append(self, subject: str, event: e.Event, *, expected: int) -> Recorded:
         if self.before_append:
