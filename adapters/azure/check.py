@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from adapters.azure import resource_group as groups
 from adapters.azure.findings import Finding, Level
+from adapters.azure.resource_group import find as find_resource_group
 from adapters.azure.session import Session
 from statemachine.errors import (
     AccessDeniedError,
@@ -54,7 +54,7 @@ def _tolerant(subject: str, looks: Callable[[], Iterator[Finding]]) -> list[Find
 
 
 def _resource_group(session: Session, name: str, location: str) -> Iterator[Finding]:
-    found = groups.find(session, name)
+    found = find_resource_group(session, name)
     if found is None:
         text = f"{name} is not there; the first workspace creates it in {location}"
         yield Finding(subject="resource group", level=Level.NOTE, text=text)
