@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import click
 
@@ -22,8 +23,8 @@ from statemachine.observe import apparent
 from statemachine.ports import Presence, Sighting
 from statemachine.states import State
 
-LABELS = "labels"
-UNSURE_SECONDS = SETTLING.total_seconds() + 10
+LABELS: Final = "labels"
+UNSURE_SECONDS: Final = SETTLING.total_seconds() + 10
 """When what a process that died had asked for has shown, or will not."""
 
 

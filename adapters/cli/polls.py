@@ -17,6 +17,7 @@ from statemachine.events import GroupRef
 from statemachine.ports import Sighting
 
 PATIENCE: Final = 10.0
+"""Seconds a holder may take for a look."""
 
 
 class Look(msgspec.Struct, frozen=True):

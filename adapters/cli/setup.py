@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,7 +13,7 @@ from adapters.cli.call_error import CallError
 from adapters.cli.compose import BRISK, azure_settings
 from adapters.cli.console import say, tracer
 
-PASSING = frozenset({"capacity", "quota"})
+PASSING: Final = frozenset({"capacity", "quota"})
 """What may be otherwise tomorrow, or be used up by one's own workspaces: told, but no reason to refuse the options."""
 
 

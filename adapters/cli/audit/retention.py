@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from eventlog.lines.tombstone import SegmentFacts
     from eventlog.retention.expire import Plan
 
-WHY = click.option("--why", type=unicode_text, metavar="TEXT", default="", help="The reason, for the record.")
-DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+WHY: Final = click.option("--why", type=unicode_text, metavar="TEXT", default="", help="The reason, for the record.")
+DRY_RUN: Final = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 
 @click.command()
