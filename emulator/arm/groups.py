@@ -14,7 +14,7 @@ from emulator.arm.updates import check_update
 from emulator.arm.validation import check_group, check_tags
 from emulator.arm.views import group_view
 from emulator.call import Call, empty, reply
-from emulator.model import Group, containers_of
+from emulator.model import Group, containers_of, location_of
 
 
 def existing(call: Call) -> Group:
@@ -53,17 +53,13 @@ async def put(call: Call) -> web.StreamResponse:
     created = group is None
     if group is None:
         rg = emulator.store.resource_group(p["sub"], p["rg"])
-        group = Group(p["sub"], rg.name if rg else p["rg"], p["name"], _location(body), body, _tags(body))
+        group = Group(p["sub"], rg.name if rg else p["rg"], p["name"], location_of(body), body, _tags(body))
         emulator.store.put_group(group)
     else:
         group.body, group.tags = body, _tags(body)
     operation = emulator.lifecycle.begin(group, fresh=created)
     headers = operation_header(call, group, operation)
     return reply(group_view(group, instance=True), 201 if created else 200, headers)
-
-
-def _location(body: dict[str, Any]) -> str:
-    return str(body["location"]).lower().replace(" ", "")
 
 
 def _tags(body: dict[str, Any]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from aiohttp import web
 from emulator.arm.errors import arm_error
 from emulator.arm.validation import check_resource_group_name, check_tags
 from emulator.call import Call, empty, reply
-from emulator.model import Operation, ResourceGroup
+from emulator.model import Operation, ResourceGroup, location_of
 
 
 def view(subscription: str, group: ResourceGroup) -> dict[str, Any]:
@@ -39,7 +39,7 @@ async def put(call: Call) -> web.StreamResponse:
     p, store = call.params, call.emulator.store
     check_resource_group_name(p["rg"])
     body = call.json()
-    location = str(body.get("location") or "").lower().replace(" ", "")
+    location = location_of(body)
     if not location:
         raise arm_error("LocationRequired")
     known = call.emulator.settings.limits.locations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from emulator.arm.errors import arm_error
+from emulator.model import is_spot
 from emulator.settings import Settings
 
 Sums = dict[str, float]
@@ -20,7 +21,7 @@ def check_resources(settings: Settings, name: str, body: dict[str, Any]) -> None
     for item in containers:
         _check_limits(name, item, sums)
     limits = settings.limits
-    spot = str(body["properties"].get("priority") or "").lower() == "spot"
+    spot = is_spot(body["properties"])
     most_cpu = limits.spot_max_cpu if spot else limits.max_cpu
     most_memory = limits.spot_max_memory if spot else limits.max_memory
     if sums["cpu"] > most_cpu + 1e-9 or sums["memoryInGB"] > most_memory + 1e-9:

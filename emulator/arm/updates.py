@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from emulator.arm.errors import ArmError, arm_error
-from emulator.model import Group
+from emulator.model import Group, location_of
 
 _KEYS: dict[str, Any] = {
     "osType": None,
@@ -20,7 +20,7 @@ def check_update(group: Group, body: dict[str, Any], code: str) -> None:
     """Refuse changes the service cannot make in place. An omitted property is a change too."""
     old, new = group.properties, body["properties"]
     changed = [k for k, default in _KEYS.items() if (old.get(k) or default) != (new.get(k) or default)]
-    if str(body["location"]).lower().replace(" ", "") != group.location:
+    if location_of(body) != group.location:
         changed.append("location")
     if _resources(old) != _resources(new):
         changed.append("resources")

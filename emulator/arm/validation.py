@@ -10,7 +10,7 @@ from emulator.arm.errors import arm_error
 from emulator.arm.network import check_address, check_subnets
 from emulator.arm.sizes import check_resources
 from emulator.arm.volume_checks import check_volumes
-from emulator.model import containers_of
+from emulator.model import containers_of, is_spot, location_of
 from emulator.settings import Settings
 
 NAME = re.compile(r"(?!.*--)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -75,7 +75,7 @@ def _name(_: Settings, name: str, __: dict[str, Any]) -> None:
 
 
 def _location(settings: Settings, _: str, body: dict[str, Any]) -> None:
-    location = str(body.get("location") or "").lower().replace(" ", "")
+    location = location_of(body)
     if not location:
         raise arm_error("LocationRequired")
     if location not in settings.limits.locations:
@@ -170,7 +170,7 @@ def _features(_: Settings, name: str, body: dict[str, Any]) -> None:
         added = (context.get("capabilities") or {}).get("add")
         if sku != "Confidential" and (context.get("privileged") or added):
             raise arm_error("PrivilegedNotSupported", sku=sku, name=name)
-    if str(properties.get("priority") or "").lower() == "spot":
+    if is_spot(properties):
         if properties.get("ipAddress") or properties.get("subnetIds"):
             raise arm_error(
                 "SpotNotSupported",

@@ -156,7 +156,7 @@ class Pump:
         await self._cut("abort")
 
     async def _drop(self, frame: bytes) -> None:
-        """LineCutError in the middle of a frame, once its due bytes have passed."""
+        """Cut the line in the middle of a frame, once its due bytes have passed; by then there may be no drop left."""
         options, keep = self._options, self._until_drop
         self._until_drop = 0
         if options.drop_count and self._sessions.drops >= options.drop_count:
