@@ -75,7 +75,7 @@ def everything(view: View, *, verified: bool) -> Iterator[Recorded]:
                 kind = entry.type
                 event = readers[kind, entry.schema](entry.data)
             except UNREADABLE as error:
-                raise piece.damaged(_offset(at, lines, index), f"is not a record: {error}") from error
+                raise piece.damaged(offset_of(at, lines, index), f"is not a record: {error}") from error
             yield Recorded(entry.seq, entry.time, entry.subject, event, kind)
 
 
@@ -86,7 +86,7 @@ def records(view: View, *, verified: bool) -> Iterator[Record]:
             try:
                 record = _decode_record(line)
             except UNREADABLE as error:
-                raise piece.damaged(_offset(at, lines, index), f"is not a record: {error}") from error
+                raise piece.damaged(offset_of(at, lines, index), f"is not a record: {error}") from error
             yield record
 
 
@@ -104,7 +104,7 @@ def _lines(view: View, *, verified: bool) -> Iterator[tuple[Piece, int, list[byt
             head, good = whole(lines) if kept else chained(lines, head, first=first, leap=leap)
             yield piece, at, lines[:good]
             if not head:
-                raise piece.damaged(_offset(at, lines, good), BROKEN)
+                raise piece.damaged(offset_of(at, lines, good), BROKEN)
         head = piece.segment.head if isinstance(piece, Kept) else head
 
 
@@ -152,6 +152,6 @@ def whole(lines: list[bytes]) -> tuple[str, int]:
     return layout.hash_in(lines[-1][:-1]), len(lines)
 
 
-def _offset(at: int, lines: list[bytes], index: int) -> int:
+def offset_of(at: int, lines: list[bytes], index: int) -> int:
     """Where line number ``index`` (from 0) of a block at ``at`` begins; for errors only."""
     return at + sum(map(len, lines[:index]))

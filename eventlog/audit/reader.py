@@ -21,7 +21,7 @@ from eventlog.files.pieces import START, Kept, Piece, Place, Sealed, View, open_
 from eventlog.lines import layout
 from eventlog.lines.codec import UNREADABLE
 from eventlog.lines.record import Record
-from eventlog.replay import BROKEN, chained, leaps, whole
+from eventlog.replay import BROKEN, chained, leaps, offset_of, whole
 from eventlog.retention.measure import entries
 from statemachine.errors import LogDamagedError
 
@@ -118,16 +118,16 @@ class LogReader:
                 head, good = whole(lines) if kept else chained(lines, head, first=begins and not cut, leap=leap)
                 self._whole += good
                 if not head:
-                    self.damage.append(_named(piece, _offset(at, lines, good), MISSING if cut else BROKEN))
+                    self.damage.append(_named(piece, offset_of(at, lines, good), MISSING if cut else BROKEN))
             for index, line in enumerate(lines):
                 try:
                     record = _decode(line)
                 except UNREADABLE as error:
                     if index:
-                        self._places.append(_place(piece, _offset(at, lines, index), lines[index - 1]))
-                    raise piece.damaged(_offset(at, lines, index), f"is not a record: {error}") from error
+                        self._places.append(_place(piece, offset_of(at, lines, index), lines[index - 1]))
+                    raise piece.damaged(offset_of(at, lines, index), f"is not a record: {error}") from error
                 if record.time.tzinfo is not UTC:
-                    raise piece.damaged(_offset(at, lines, index), "has a time that is not in UTC")
+                    raise piece.damaged(offset_of(at, lines, index), "has a time that is not in UTC")
                 yield record
                 self._last = record.seq, record.hash
             self._places.append(_place(piece, at + len(data), lines[-1]))
@@ -144,11 +144,6 @@ class LogReader:
 def _place(piece: Piece, offset: int, line: bytes) -> Place:
     """The place behind a line."""
     return Place(piece.base, offset, layout.hash_in(line[:-1]))
-
-
-def _offset(at: int, lines: list[bytes], index: int) -> int:
-    """Where line number ``index`` (from 0) of a block at ``at`` begins."""
-    return at + sum(map(len, lines[:index]))
 
 
 def _named(piece: Piece, offset: int, what: str) -> LogDamagedError:

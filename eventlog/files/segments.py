@@ -26,6 +26,9 @@ KEPT: Final = ".kept"
 PENDING: Final = ".kept-new"
 """The same before the tombstone is in the log."""
 
+DRAFT: Final = ".draft-"
+"""Begins the name under which a segment, or the log's own file, is written that then gets its own."""
+
 _NAME: Final = re.compile(r"(\d{12})-(\d{12})-([0-9a-f]{64})(\.jsonl(?:\.zst)?|\.kept)\Z")
 
 

@@ -18,7 +18,7 @@ from eventlog.folding import cores
 from eventlog.folding.snapshot import Snapshot, SnapshotError, path_of, save
 from eventlog.folding.states import StatesFold
 from eventlog.lines import layout
-from eventlog.replay import BROKEN, chained, leaps, of_subject, whole
+from eventlog.replay import BROKEN, chained, leaps, of_subject, offset_of, whole
 from statemachine.errors import LogDamagedError
 from statemachine.fold import Workspace, empty, fold_on
 
@@ -169,7 +169,7 @@ class _Chain:
             self._head = layout.hash_in(lines[-1][:-1])
         if not head and not self._warned:
             self._warned = True
-            warn(f"{piece.damaged(at + sum(map(len, lines[:good])), BROKEN)}")
+            warn(f"{piece.damaged(offset_of(at, lines, good), BROKEN)}")
 
 
 def _length(view: View, place: Place) -> int:

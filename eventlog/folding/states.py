@@ -14,7 +14,7 @@ from typing import Final
 from eventlog.files.pieces import Kept, Piece, Place
 from eventlog.lines import layout
 from eventlog.lines.codec import READERS, UNREADABLE, encode
-from eventlog.replay import BROKEN, chained, decode_entry, whole
+from eventlog.replay import BROKEN, chained, decode_entry, offset_of, whole
 from statemachine.errors import LogDamagedError
 from statemachine.events import EVENT_TYPES
 from statemachine.fold import Workspace, empty
@@ -101,7 +101,7 @@ class StatesFold:
         first = at == 0 and piece.base > 0 and head == layout.GENESIS
         head, good = whole(lines) if isinstance(piece, Kept) else chained(lines, head, first=first)
         if not head:
-            raise piece.damaged(at + sum(map(len, lines[:good])), BROKEN)
+            raise piece.damaged(offset_of(at, lines, good), BROKEN)
         return head
 
     def _take(self, lines: list[bytes], piece: Piece, at: int) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from eventlog.disk import Disk
 from eventlog.files.pack import pack
 from eventlog.files.pieces import Piece, Sealed, View, open_view
-from eventlog.files.segments import KEPT, PACKED, Segment, folder, listed, named
+from eventlog.files.segments import DRAFT, KEPT, PACKED, Segment, folder, listed, named
 from eventlog.lines import layout
 from eventlog.lines.tombstone import SegmentFacts, SegmentsArchived
 from eventlog.log import EventLog
@@ -165,7 +165,7 @@ def _copy(disk: Disk, piece: Sealed, target: Path, facts: SegmentFacts) -> bool:
     copy = target / piece.segment.path.name
     packed = copy.with_name(copy.name + PACKED)
     for source, final in ((piece.segment.path, packed), (piece.segment.packed, packed), (piece.segment.path, copy)):
-        draft = final.with_name(f".draft-{final.name}")
+        draft = final.with_name(f"{DRAFT}{final.name}")
         disk.unlink(draft)
         try:
             if source.suffix == final.suffix:

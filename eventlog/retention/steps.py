@@ -22,7 +22,7 @@ from eventlog.disk import Disk
 from eventlog.failures import explained
 from eventlog.files.pieces import Sealed, open_view
 from eventlog.files.read import head_at
-from eventlog.files.segments import KEPT, PENDING, Parts, folder, kept, named, parts
+from eventlog.files.segments import DRAFT, KEPT, PENDING, Parts, folder, kept, named, parts
 from eventlog.files.tail import read_tail
 from eventlog.folding.recall import rebuild
 from eventlog.folding.snapshot import path_of
@@ -35,7 +35,6 @@ from eventlog.writing.roll import roll
 from eventlog.writing.turn import Turn, outlast_leases
 from statemachine.errors import BusyError, LogDamagedError, LogError
 
-_DRAFT: Final = ".draft-"
 _AGAIN: Final = "Try again."
 _BLOCK: Final = 1 << 20
 
@@ -74,7 +73,7 @@ def cut(disk: Disk, log: Path, place: Cut) -> None:
             return
         segment = named(log, tail.base + 1, place.seq, place.head)
         disk.make_folder(segment.path.parent)
-        drafts = {target: target.with_name(f"{_DRAFT}{target.name}") for target in (segment.path, log)}
+        drafts = {target: target.with_name(f"{DRAFT}{target.name}") for target in (segment.path, log)}
         _copy(disk, turn.fd, drafts[segment.path], 0, place.offset)
         _copy(disk, turn.fd, drafts[log], place.offset, tail.end)
         # Behind the copies, which may take seconds: no other log may have got the name that is given away here.
@@ -189,7 +188,7 @@ def _pending(log: Path) -> list[Path]:
 
 def _drafts(log: Path) -> list[Path]:
     """What a process that died while cutting the log's file left. Drafts of segments are swept with those of rolls."""
-    draft = log.with_name(f"{_DRAFT}{log.name}")
+    draft = log.with_name(f"{DRAFT}{log.name}")
     return [draft] if draft.exists() else []
 
 

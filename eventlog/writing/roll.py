@@ -18,7 +18,7 @@ from eventlog.disk import Disk
 from eventlog.failures import warn
 from eventlog.files.pack import pack
 from eventlog.files.pieces import Sealed
-from eventlog.files.segments import folder, has_expired, named, sealed
+from eventlog.files.segments import DRAFT, folder, has_expired, named, sealed
 from eventlog.files.tail import Tail, seq_in
 from eventlog.lines import layout
 from eventlog.paths import blobs_path
@@ -28,7 +28,6 @@ from statemachine.errors import LogDamagedError
 SEGMENT: Final = 64 << 20
 """Bytes from which on a file is sealed, unless set otherwise."""
 
-_DRAFT: Final = ".draft-"
 _ANY_DRAFT: Final = re.compile(r"\.\d+-[0-9a-f]{8}\Z")
 """How the name ends under which a file is written that then gets its own: process id, and random digits."""
 _STALE: Final = 3600.0
@@ -79,7 +78,7 @@ def compress(disk: Disk, log: Path) -> None:
     for segment in sealed(log):
         if not segment.path.exists():
             continue
-        draft = segment.packed.with_name(f"{_DRAFT}{segment.packed.name}.{os.getpid()}-{os.urandom(4).hex()}")
+        draft = segment.packed.with_name(f"{DRAFT}{segment.packed.name}.{os.getpid()}-{os.urandom(4).hex()}")
         try:
             if not pack(disk, segment.path, draft):
                 break
@@ -106,7 +105,7 @@ def _sweep(log: Path) -> None:
     """Remove what processes that died while writing left behind: of segments, snapshots, keys and documents."""
     beside = blobs_path(log, "keys").parent
     with suppress(OSError):
-        found = [*folder(log).glob(f"{_DRAFT}*")]
+        found = [*folder(log).glob(f"{DRAFT}*")]
         found += [file for file in (*beside.glob("*"), *beside.glob("*/*")) if _ANY_DRAFT.search(file.name)]
         for draft in found:
             if time.time() - draft.stat().st_mtime > _STALE:

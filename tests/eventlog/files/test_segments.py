@@ -13,8 +13,7 @@ import pytest
 
 from eventlog import EventLog, verify
 from eventlog.disk import Disk
-from eventlog.files.segments import folder, sealed
-from eventlog.writing import roll as rolling
+from eventlog.files.segments import DRAFT, folder, sealed
 from statemachine.errors import LogDamagedError, LogError
 from statemachine.events import Created, Exited
 from statemachine.fold import fold
@@ -219,7 +218,7 @@ def test_many_threads_roll_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_old_drafts_are_swept(filled: Path, small: Make, monkeypatch: pytest.MonkeyPatch, *, library: bool) -> None:
     if not library:
         monkeypatch.setattr("eventlog.files.pack.zstandard", lambda: None)
-    old, new = (folder(filled) / f"{rolling._DRAFT}{name}" for name in ("old", "new"))
+    old, new = (folder(filled) / f"{DRAFT}{name}" for name in ("old", "new"))
     old.touch()
     new.touch()
     os.utime(old, (0, 0))
