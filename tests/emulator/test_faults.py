@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import secrets
 import time
-from pathlib import Path
 
 import pytest
 import requests
@@ -14,6 +12,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError
 
 from emulator.testing import ControlError
 from tests.emulator.clients import Azure, body, container, eventually
+from tests.running import processes_with
 
 
 def test_a_fault_that_never_strikes_is_refused(azure: Azure):
@@ -151,16 +150,7 @@ def test_what_happens_outside_ends_what_was_under_way(azure: Azure, what: str):
     azure.call("PUT", azure.cg(name), json=body(container(command=["/bin/sleep", seconds])))
     getattr(azure.emulator.control.world, what)(name)
     time.sleep(1)
-    assert not running(b"/bin/sleep\0%b\0" % seconds.encode())
-
-
-def running(command: bytes) -> list[str]:
-    """Processes with these arguments."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            found += [folder.name] if (folder / "cmdline").read_bytes() == command else []
-    return found
+    assert not processes_with(seconds)
 
 
 def test_an_evicted_spot_group_comes_back(azure: Azure):

@@ -19,20 +19,7 @@ import pytest
 
 from emulator.containers.runtime import Sandbox, SandboxSpec
 from tests.emulator.clients import Azure, container, eventually
-
-
-def processes_with(mark: str) -> list[str]:
-    """Command lines of live processes that hold a mark."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                text = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if mark in text:
-                found.append(f"{entry.name} {text}")
-    return found
+from tests.running import processes_with
 
 
 @pytest.fixture(params=["auto", "process"])

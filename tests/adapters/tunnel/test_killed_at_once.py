@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from pathlib import Path
 
 from adapters.tunnel import CommandSpec, Tuning
 from adapters.tunnel.loop import Loop
 from adapters.tunnel.packets.messages import encode_open
 from adapters.tunnel.session import Session
 from adapters.tunnel.starting import helperfile
+from tests.running import processes_with
 from tests.waiting import PATIENCE, until
 
 ENOUGH = 20
@@ -39,20 +39,7 @@ def test_a_command_that_is_killed_on_the_heels_of_its_beginning_leaves_nothing(e
         opened("exit 4")
         while 4 not in ends:
             session.step()
-        until(lambda: not running(mark), PATIENCE / 3)
+        until(lambda: not processes_with(mark), PATIENCE / 3)
     finally:
         session.close()
         loop.close()
-
-
-def running(mark: str) -> list[str]:
-    """Processes with the mark on their command lines."""
-    return [folder.name for folder in Path("/proc").glob("[0-9]*") if mark.encode() in words(folder)]
-
-
-def words(folder: Path) -> bytes:
-    """A process's command line; empty when it has none, or has ended."""
-    try:
-        return (folder / "cmdline").read_bytes()
-    except OSError:
-        return b""
