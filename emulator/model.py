@@ -146,7 +146,8 @@ class Group:
             return "Stopped"
         if self.provisioning == "Failed":
             return "Failed"
-        if not self.containers or not all(c.launched for c in self.containers):
+        # Until new containers are made, those of the last deployment are here.
+        if self.provisioning == "Pending" or not self.containers or not all(c.launched for c in self.containers):
             return "Pending"
         if any(c.alive_or_restarting for c in self.containers):
             return "Running"

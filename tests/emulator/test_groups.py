@@ -104,6 +104,16 @@ def test_a_manual_restart_leaves_restart_count_alone_and_begins_the_log_anew(azu
     assert "Killing" in events
 
 
+def test_a_group_that_starts_again_is_pending_like_a_new_one(azure: Azure):
+    name = azure.group()
+    azure.call("POST", azure.cg(name, "/stop"))
+    azure.emulator.control.change("timings", pending=5.0)
+    azure.call("POST", azure.cg(name, "/start"))
+    shown = azure.call("GET", azure.cg(name)).json()["properties"]
+    assert (shown["provisioningState"], shown["instanceView"]["state"]) == ("Pending", "Pending")
+    azure.emulator.control.world.delete(name)
+
+
 def test_lists_have_no_instance_view(azure: Azure):
     name = azure.group()
     tail = "/providers/Microsoft.ContainerInstance/containerGroups"
