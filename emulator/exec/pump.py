@@ -85,11 +85,8 @@ class Pump:
     async def _send(self, frame: bytes) -> None:
         if self._stalled is not None:
             await self._stalled.wait()
-        if self._until_drop and self._options.drop_direction in ("out", "both"):
-            if len(frame) >= self._until_drop:
-                await self._drop(frame)
-            else:
-                self._until_drop -= len(frame)
+        if self._options.drop_direction in ("out", "both") and (due := self._due(len(frame))):
+            await self._drop(frame, due)
         self._entry.sent += len(frame)
         if self._options.text_frames:
             await self._ws.send_str(frame.decode("utf-8", "replace"))
@@ -104,13 +101,10 @@ class Pump:
             self._entry.received += len(data)
             if self._stalled is not None:
                 await self._stalled.wait()
-            if self._until_drop and self._options.drop_direction in ("in", "both"):
-                if len(data) >= self._until_drop:
-                    await self._terminal.write(data[: self._until_drop])
-                    data = data[self._until_drop :]
-                    await self._drop(b"")
-                else:
-                    self._until_drop -= len(data)
+            if self._options.drop_direction in ("in", "both") and (due := self._due(len(data))):
+                await self._terminal.write(data[:due])
+                data = data[due:]
+                await self._drop()
             data = self._channel.incoming(data)
             if self._options.echo == "doubled" and self._terminal.echoes:
                 await self._send(data)
@@ -155,10 +149,14 @@ class Pump:
         await self._order.wait()
         await self._cut("abort")
 
-    async def _drop(self, frame: bytes) -> None:
-        """Cut the line in the middle of a frame, once its due bytes have passed; by then there may be no drop left."""
-        options, keep = self._options, self._until_drop
-        self._until_drop = 0
+    def _due(self, size: int) -> int:
+        """How many of so many bytes pass before the line is to be cut, by whoever asked; 0 when it is not yet."""
+        due, self._until_drop = self._until_drop, max(0, self._until_drop - size)
+        return due if due <= size else 0
+
+    async def _drop(self, frame: bytes = b"", keep: int = 0) -> None:
+        """Cut the line behind so many bytes of a frame, if there is a drop left."""
+        options = self._options
         if options.drop_count and self._sessions.drops >= options.drop_count:
             return
         self._sessions.drops += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import socket
 import time
 from contextlib import suppress
@@ -136,6 +138,16 @@ def test_a_stalled_line_loses_nothing(azure: Azure, group: str):
                       drop_silent=0.3)  # fmt: skip
     shell.send(b"head -c 100000 /dev/zero; exit\n")
     assert shell.rest().count(b"\0") == 100000
+
+
+def test_a_stall_of_output_while_input_is_held_up_repeats_none_of_it(azure: Azure, group: str):
+    shell = raw_shell(azure, group, drop_after=100_000, drop_count=1, drop_mode="stall", drop_silent=0.3)
+    first, second = bytes(65_536), os.urandom(54_464)
+    # Between the two it reads nothing, and writes enough for the line to stall.
+    shell.read_by("head -c 65536 >/dev/null; sleep 1; head -c 200000 /dev/zero; head -c 54464 | md5sum; exit")
+    shell.send(first)
+    shell.send(second)
+    assert hashlib.md5(second, usedforsecurity=False).hexdigest().encode() in shell.rest()
 
 
 def test_the_number_of_drops_is_bounded(azure: Azure, group: str):
