@@ -42,6 +42,8 @@ ACK_ALONG: Final = 256 * 1024  # so much is acknowledged together with what is s
 ACK_PACKETS: Final = 64
 ACK_SECONDS: Final = 0.2
 BACKLOG_MOST: Final = 128 * 1024
+ANSWERS_MOST: Final = 2 * LINK_WINDOW
+"""Bytes that may wait for the channel before acknowledgements are put off: more than a window in any armour."""
 
 
 class ForgottenError(TunnelLostError):
@@ -242,12 +244,16 @@ class Link:
             if now - self._began > self._tuning.greeting:
                 raise TimeoutError
             return
-        if self._unacked_packets and now - self._acked_at >= ACK_SECONDS:
+        if self._unacked_packets and now - self._acked_at >= ACK_SECONDS and self._takes_answers:
             self._write(self._acknowledgement(now))
         if now - self._heard >= self._tuning.dead:
             raise TimeoutError
         if now - self._spoke >= self._tuning.ping:
             self._write(pack(Type.PING, 0, 0, b"\0" * 8))
+
+    @property
+    def _takes_answers(self) -> bool:
+        return self._sender is not None and self._sender.backlog < ANSWERS_MOST
 
     def _write(self, *packets: bytes) -> None:
         """Send packets in as few messages as they fit into: the other end wakes up for each."""
@@ -276,7 +282,7 @@ class Link:
         self._unacked_bytes += len(packet.payload)
         self._unacked_packets += 1
         self.learned.strikes = 0
-        if self._unacked_bytes >= ACK_BYTES or self._unacked_packets >= ACK_PACKETS:
+        if (self._unacked_bytes >= ACK_BYTES or self._unacked_packets >= ACK_PACKETS) and self._takes_answers:
             self._write(self._acknowledgement(time.monotonic()))
         self._on_packet(packet)
 
@@ -288,9 +294,14 @@ class Link:
         elif packet.type == Type.ACK and self._up:
             self._forget(messages.decode_number(packet.payload))
         elif packet.type == Type.PING and self._up:
-            self._write(pack(Type.PONG, 0, 0, packet.payload))
+            self._answer(packet.payload)
         elif packet.type != Type.PONG and not self._parser.lenient:
             raise MalformedError(f"unexpected packet {packet.type}")
+
+    def _answer(self, payload: bytes) -> None:
+        # Who lets so much wait for him needs no other sign of life, and one who only asks is not to fill our memory.
+        if self._sender is not None and self._sender.backlog < BACKLOG_MOST:
+            self._write(pack(Type.PONG, 0, 0, payload))
 
     def _greeted(self, payload: bytes) -> None:
         hello = messages.decode_hello(payload)

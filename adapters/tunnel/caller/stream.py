@@ -33,6 +33,8 @@ INPUT_MOST: Final = MESSAGE_MOST - HEADER_SIZE
 CREDIT_STEP: Final = STREAM_WINDOW // 4
 STATUS_PIPE: Final = 128 + 13
 PACKETS_A_TURN: Final = 4
+LOOSE_MOST: Final = 256
+"""Pieces of output that wait as they came: each takes two hundred bytes beside its own, and may have a single one."""
 
 
 class _Output:
@@ -41,6 +43,7 @@ class _Output:
         self.channel = channel
         self.pending: deque[memoryview] = deque()
         self.pending_bytes = 0
+        self.loose = 0  # pieces at its end, at most, that have not been put together
         self.consumed = 0
         self.broken = False
         self.full = False  # the loop says when there is room again
@@ -185,6 +188,11 @@ class Stream:
         if data:
             output.pending.append(memoryview(data))
             output.pending_bytes += len(data)
+            output.loose = min(output.loose + 1, len(output.pending))
+            if output.loose == LOOSE_MOST:
+                last = [output.pending.pop() for _ in range(LOOSE_MOST)]
+                output.pending.append(memoryview(b"".join(reversed(last))))
+                output.loose = 0
 
     def _writable(self, output: _Output) -> None:
         while output.pending:

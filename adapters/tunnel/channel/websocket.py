@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 WRITE_MOST: Final = 131072  # or a frame more
 HEADER_MOST: Final = 65536
 WELCOME: Final = b"HTTP/1.1 101 "
+PONGS_MOST: Final = 1 << 20
+"""Bytes that may wait before pings are not answered any more: who does not read cannot wait for an answer either."""
 ABNORMAL: Final = 1006
 PROTOCOL_ERROR: Final = 1002
 
@@ -162,7 +164,7 @@ class Channel:
             for event in self._reader.feed(data):
                 if not isinstance(event, Control):
                     received.append(event)
-                elif event.opcode == PING:
+                elif event.opcode == PING and self.backlog < PONGS_MOST:
                     self._queue_frame(PONG, event.payload)
                 elif event.opcode == CLOSE:
                     self._queue_frame(CLOSE, event.payload)
