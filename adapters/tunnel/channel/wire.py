@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -37,7 +38,7 @@ class Wire:
         """Connect, through the environment's proxy if it names one, and verify; raises TunnelUnreachableError."""
         sock = _connect_tcp(host, port, timeout)
         try:
-            return cls(sock, _start_tls(sock, host, port, ca_file) if secure else None)
+            return cls(sock, _start_tls(sock, host, port, timeout, ca_file) if secure else None)
         except BaseException:
             sock.close()
             raise
@@ -109,9 +110,10 @@ class _Tls:
         self._over = (ssl.SSLZeroReturnError, ssl.SSLEOFError)
         self.ended = False
 
-    def greet(self, sock: socket.socket) -> None:
-        """The handshake, over a socket that waits; raises OSError."""
+    def greet(self, sock: socket.socket, deadline: float) -> None:
+        """The handshake, over a socket that waits; raises OSError, however little comes however often."""
         while not self._agreed(sock):
+            sock.settimeout(max(deadline - time.monotonic(), 0.001))
             data = sock.recv(_ANSWER_MOST)
             if data:
                 self._incoming.write(data)
@@ -196,12 +198,12 @@ def _connect_tcp(host: str, port: int, timeout: float) -> socket.socket:
     return sock
 
 
-def _start_tls(sock: socket.socket, host: str, port: int, ca_file: str | None) -> _Tls:
+def _start_tls(sock: socket.socket, host: str, port: int, timeout: float, ca_file: str | None) -> _Tls:
     import ssl
 
     tls = _Tls(tls_context(ca_file), host)
     try:
-        tls.greet(sock)
+        tls.greet(sock, time.monotonic() + timeout)
     except ssl.SSLCertVerificationError as problem:
         raise TunnelUnreachableError(
             f"the certificate of {host}:{port} is not trusted: {problem.verify_message}",
