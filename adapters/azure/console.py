@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from adapters.azure.answer import json_of, keep
 from adapters.azure.session import Session
@@ -47,9 +48,20 @@ def open_exec(session: Session, ref: GroupRef) -> tuple[str, Secret]:
         raise
     body = json_of(answer)
     address, password = body.get("webSocketUri"), body.get("password")
-    if not isinstance(address, str) or not address.startswith("wss://") or not isinstance(password, str):
+    if not isinstance(address, str) or not _leads_somewhere(address) or not isinstance(password, str):
         raise ExecRefusedError("Azure answered the exec request without a WebSocket address", remedy="Try again.")
     return address, Secret(password)
+
+
+def _leads_somewhere(address: str) -> bool:
+    """Whether it is the address of a WebSocket over TLS, with nothing in it that an address of Azure's has not."""
+    try:
+        parts = urlsplit(address)
+        host, _ = (parts.hostname or "").encode("idna"), parts.port
+    except ValueError:
+        return False
+    plain = address.isascii() and address.isprintable() and not {" ", "\\"} & set(address)
+    return plain and parts.scheme == "wss" and host != b"" and "@" not in parts.netloc
 
 
 def logs(session: Session, ref: GroupRef, *, tail: int | None = None, timestamps: bool = False) -> str:

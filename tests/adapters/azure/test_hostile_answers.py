@@ -20,7 +20,7 @@ from adapters.azure.destination import same_server
 from adapters.azure.findings import Level
 from adapters.azure.session import Session
 from emulator.testing import Running
-from statemachine.errors import AzureError, UnavailableError
+from statemachine.errors import AzureError, ExecRefusedError, UnavailableError
 from statemachine.events import GroupRef
 from tests.adapters.ship.tls import certificate
 
@@ -201,3 +201,50 @@ def test_an_answer_a_byte_at_a_time_ends_with_the_budget(line, made: Path, ref: 
         giving_up.cancel()
         over.set()
     assert took < 30
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ws://127.0.0.1:1/exec",
+        "https://127.0.0.1:1/exec",
+        "wss://",
+        "wss:///exec",
+        "wss://host:99999/exec",
+        "wss://host:port/exec",
+        "wss://[::1/exec",
+        "wss://a..b/exec",
+        f"wss://{'a' * 64}.example/exec",
+        "wss://name:password@host/exec",
+        "wss://host\\@elsewhere/exec",
+        "wss://host/exec\r\nX-Other: 1",
+        "wss://h\u043est/exec",
+        "wss://host/\x1b[2J",
+        7,
+        None,
+        ["wss://host/exec"],
+    ],
+)
+def test_an_exec_session_nowhere_is_refused_in_one_line(line, clean: Running, ref: GroupRef, address: object) -> None:
+    said = json.dumps({"webSocketUri": address, "password": "pass[[EOM]]"})
+    headers = {"Content-Type": "application/json"}
+    clean.control.set_fault("Containers_ExecuteCommand", status=200, body=said, headers=headers)
+    with pytest.raises(ExecRefusedError, match="without a WebSocket address") as caught:
+        line().groups.open_exec(ref)
+    assert "pass" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "wss://bridge-linux-05.westeurope.management.azurecontainer.io/exec/caas-1/bridge-2?rows=24&cols=80&api=a%2Fb",
+        "wss://atlas.example:19390/exec",
+        "wss://[::1]:19390/exec",
+    ],
+)
+def test_an_exec_session_somewhere_is_handed_on_unchanged(line, clean: Running, ref: GroupRef, address: str) -> None:
+    said = json.dumps({"webSocketUri": address, "password": "pass[[EOM]]"})
+    headers = {"Content-Type": "application/json"}
+    clean.control.set_fault("Containers_ExecuteCommand", status=200, body=said, headers=headers)
+    uri, password = line().groups.open_exec(ref)
+    assert (uri, password.reveal()) == (address, "pass[[EOM]]")
