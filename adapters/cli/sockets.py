@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -50,7 +51,7 @@ def _places() -> Iterator[Path]:
 
 
 def _serves(folder: Path) -> bool:
-    if len(os.fsencode(folder)) + 1 + NAME > PATH_MOST:
+    if len(os.fsencode(folder)) + 1 + NAME > PATH_MOST or not _stays_put(folder):
         return False
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -59,6 +60,25 @@ def _serves(folder: Path) -> bool:
         return False
     private = found.st_uid == os.getuid() and not found.st_mode & 0o077
     return private and folder.is_dir() and os.access(folder, os.W_OK)
+
+
+def _stays_put(folder: Path) -> bool:
+    """Whether nobody else can put another folder, or a link, in the place of this one once it has been looked at.
+
+    With ``su`` and ``sudo`` the runtime folder and the home may be another user's, and ours in it theirs to move.
+    """
+    system = {0, os.getuid(), Path("/").stat().st_uid}  # in a user namespace root may be somebody without a name
+    for parent in folder.absolute().parents:
+        try:
+            found = parent.stat()
+        except FileNotFoundError:
+            continue  # it is made as ours
+        except OSError:
+            return False
+        open_to_all = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
+        if found.st_uid not in system or open_to_all:
+            return False
+    return True
 
 
 def _has_room(folder: Path) -> bool:

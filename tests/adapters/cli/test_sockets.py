@@ -60,6 +60,29 @@ def test_a_link_in_its_place_is_not_used(base: Path) -> None:
     assert base not in folder.parents
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving a folder to somebody else takes root")
+def test_a_folder_that_somebody_else_can_move_away_is_not_used(base: Path) -> None:
+    """As after `su`, which leaves the variables of the user before: theirs is the folder that ours would be in."""
+    (base / "home").mkdir()
+    (base / "home" / ".cache").mkdir()
+    os.chown(base / "home", 65534, 65534)
+    os.chown(base, 65534, 65534)
+    folder = runtime_folder()
+    assert folder is not None
+    assert base not in folder.parents
+    assert not (base / "devpod-provider-aci").exists()
+    assert not (base / "home" / ".cache" / "devpod-provider-aci").exists()
+
+
+def test_a_folder_that_everybody_can_move_away_is_not_used(base: Path) -> None:
+    base.chmod(0o777)
+    folder = runtime_folder()
+    assert folder is not None
+    assert base not in folder.parents
+    base.chmod(0o1777)
+    assert runtime_folder() == base / "devpod-provider-aci"
+
+
 def test_a_runtime_folder_that_is_not_there_is_not_made(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(base / "gone"))
     assert runtime_folder() is not None
