@@ -12,8 +12,8 @@ from adapters.ship.line import Chain, ChainError, Line
 from adapters.ship.writer import Name, name_of
 from eventlog.disk import Disk
 from eventlog.failures import explained
-from eventlog.files.pieces import Active, Sealed, open_view
-from eventlog.files.tail import read_tail, seq_in
+from eventlog.files.pieces import Active, Piece, Sealed, open_view
+from eventlog.files.tail import Tail, read_tail, seq_in
 from eventlog.lines import layout
 from eventlog.lines.codec import UNREADABLE
 from eventlog.lines.tombstone import SegmentsExpired
@@ -30,8 +30,8 @@ class LocalLog:
 
     What is behind that end may still be taken back: an append whose sync fails removes its line again. So the end
     of one's ``own`` log is read under the append lock and synced before anything is sent anywhere; that of a file
-    we may not be allowed to write is read at a moment when nobody appends. The end is kept as a line's seq, because
-    the file that the line is in changes when a segment is sealed.
+    we may not be allowed to write is read at a moment when nobody appends. The end is a line's seq, because the file
+    that the line is in changes when a segment is sealed; and, as long as that file begins as it did, its place.
     """
 
     def __init__(self, path: Path, *, own: bool = False) -> None:
@@ -101,10 +101,12 @@ class LocalLog:
                     # All of it is done with; behind its very last line the next piece is read from its start.
                     start = 0 if piece.segment.last == chain.seq else start
                     continue
-                for _, data in piece.blocks(start):
+                for at, data in piece.blocks(start):
+                    behind = at
                     for raw in data.removesuffix(b"\n").split(b"\n"):
-                        if chain.seq >= self._last:
+                        if chain.seq >= self._last.seq and self._is_end(piece, behind):
                             return
+                        behind += len(raw) + 1
                         if piece is view.kept and _seq_of(raw, self.path) <= chain.seq:
                             continue
                         try:
@@ -113,9 +115,13 @@ class LocalLog:
                             raise LogDamagedError(f"{self.path}, line {chain.seq + 1}: {error}") from error
                 start = 0
 
+    def _is_end(self, piece: Piece, offset: int) -> bool:
+        """Whether the log ended at a place behind a line with its last seq: such a line may be there once more."""
+        return piece.base != self._last.base or offset >= self._last.end
+
     def _find(self, seq: int) -> tuple[int, bytes] | None:
         """A line by its seq, with its offset in the piece of the log it is in."""
-        if seq > self._last:
+        if seq > self._last.seq:
             return None
         with open_view(self._disk, self.path) as view:
             for piece in view.sealed:
@@ -169,28 +175,33 @@ class LocalLog:
         start = max(0, size - 2 * layout.MAX_LINE)
         return start + self._disk.read_at(active.fd, size - start, start).rfind(b"\n") + 1
 
-    def _settled(self, *, own: bool) -> int:
-        """Seq of the last line that is sure to stay; 0 in an empty log."""
+    def _settled(self, *, own: bool) -> Tail:
+        """Behind the last line that is sure to stay."""
         with open_view(self._disk, self.path) as view:
             if view.active is None:
-                return view.sealed[-1].segment.last if view.sealed else 0
+                last = view.sealed[-1].segment if view.sealed else None
+                return Tail(last.last, last.head, 0, 0, last.last) if last else Tail(0, layout.GENESIS, 0, 0)
             if not own:
                 with stillness(view.active.fd):
-                    return self._last_seq(view.active.fd)
+                    return self._tail(view.active.fd)
         with Turn(self.path, self._disk, PATIENCE) as turn:
             self._disk.sync(turn.fd)
-            found = self._last_seq(turn.fd)
+            found = self._tail(turn.fd)
         turn.forget()
         return found
 
-    def _last_seq(self, fd: int) -> int:
+    def _tail(self, fd: int) -> Tail:
         try:
             tail = read_tail(self._disk, fd, self.path)
-            return tail.seq if tail.end else end_of(self._disk, self.path, tail.size).seq
+            if not tail.end:
+                return end_of(self._disk, self.path, tail.size)
         except LogDamagedError:
-            # Whoever reads on finds the damage in its place, behind all lines that are whole.
-            return sys.maxsize
+            return _DAMAGED
+        return tail if tail.seq > tail.base else _DAMAGED
 
+
+_DAMAGED: Final = Tail(sys.maxsize, "", 0, 0)
+"""The end of a log that cannot end so: whoever reads on finds the damage in its place, behind all whole lines."""
 
 _REACH: Final = 2048
 """Bytes looked at on both sides of a place at first; most lines are shorter."""

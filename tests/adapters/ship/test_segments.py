@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,22 @@ def test_it_ships_from_any_place(tmp_path: Path) -> None:
         assert [line.seq for line in local.after(seq, lines[seq - 1].hash, "log")] == list(range(seq + 1, 61))
     with pytest.raises(LogDamagedError, match="has another one in its place"):
         list(local.after(5, "0" * 64, "log"))
+
+
+@pytest.mark.parametrize("again", [(4, 5), (31, 32), (55, 56), (54, 56), (58, 59)])
+def test_lines_that_are_there_once_more_at_the_end_hide_nothing(tmp_path: Path, again: tuple[int, int]) -> None:
+    log = EventLog(tmp_path / "events.jsonl", actor=lambda: Actor("ada", "laptop"), correlation="c", segment=20_000)
+    for number in range(60):
+        log.append("ws", Exited(detail=str(number)))
+    raw = [line.raw for line in LocalLog(log.path).lines()]
+    assert 32 < sealed(log.path)[-1].last < 54
+    with log.path.open("ab") as file:
+        file.write(b"".join(line + b"\n" for line in raw[slice(*again)]))
+    for own in (False, True):
+        lines = LocalLog(log.path, own=own).lines()
+        assert [line.seq for line in islice(lines, 60)] == list(range(1, 61))
+        with pytest.raises(LogDamagedError, match="line 61: does not follow the line before"):
+            next(lines)
 
 
 @pytest.mark.parametrize("own", [False, True])
