@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -105,7 +105,10 @@ def _lines(view: View, *, verified: bool) -> Iterator[tuple[Piece, int, list[byt
             yield piece, at, lines[:good]
             if not head:
                 raise piece.damaged(offset_of(at, lines, good), BROKEN)
-        head = piece.segment.head if isinstance(piece, Kept) else head
+        if isinstance(piece, Kept):
+            head = piece.segment.head
+            if verified:
+                ensure_as_told(view)
 
 
 Leap = Callable[[bytes], bool]
@@ -125,6 +128,31 @@ def leaps(look: Callable[[], View]) -> Leap:
         return found[0](line)
 
     return leap
+
+
+class Otherwise(NamedTuple):
+    """What is wrong with the lines that are kept of expired events, held against the tombstone."""
+
+    why: str
+    """Nothing if nothing is."""
+    untold: bool
+    """Whether that is because no tombstone can be read: if one was changed, its own line is the bad one."""
+
+
+def told_otherwise(view: View) -> Otherwise:
+    """Whether the kept lines are those that were kept: with gaps between them, each can show its own hash only."""
+    if view.kept is None:
+        return Otherwise("", untold=False)
+    from eventlog.retention.gaps import Gaps
+
+    gaps = Gaps(view.pieces, kept=view.kept, archived=[])
+    return Otherwise(gaps.verdict(), untold=gaps.unexplained)
+
+
+def ensure_as_told(view: View) -> None:
+    """Raises LogDamagedError for kept lines that are not those of which a tombstone speaks."""
+    if view.kept is not None and (wrong := told_otherwise(view)).why:
+        raise view.kept.damaged(0, wrong.why)
 
 
 def chained(lines: list[bytes], head: str, *, first: bool, leap: Leap = lambda _line: False) -> tuple[str, int]:

@@ -18,6 +18,7 @@ from eventlog.lines import layout
 from eventlog.lines.codec import UNREADABLE
 from eventlog.lines.tombstone import SegmentsExpired
 from eventlog.lock import PATIENCE, stillness
+from eventlog.replay import ensure_as_told
 from eventlog.retention.expired import identity, tombstones
 from eventlog.retention.measure import entries
 from eventlog.writing.roll import end_of
@@ -96,6 +97,8 @@ class LocalLog:
     def _from(self, start: int, chain: Chain) -> Iterator[Line]:
         """The lines behind the chain's seq; ``start`` is where they begin in the piece of the log they are in."""
         with open_view(self._disk, self.path) as view:
+            if view.kept is not None and chain.seq < view.kept.segment.last:
+                ensure_as_told(view)
             for piece in view.pieces:
                 if isinstance(piece, Sealed) and piece.segment.last <= chain.seq:
                     # All of it is done with; behind its very last line the next piece is read from its start.

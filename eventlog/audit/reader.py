@@ -21,7 +21,7 @@ from eventlog.files.pieces import START, Kept, Piece, Place, Sealed, View, open_
 from eventlog.lines import layout
 from eventlog.lines.codec import UNREADABLE
 from eventlog.lines.record import Record
-from eventlog.replay import BROKEN, chained, leaps, offset_of, whole
+from eventlog.replay import BROKEN, Otherwise, chained, leaps, offset_of, told_otherwise, whole
 from eventlog.retention.measure import entries
 from statemachine.errors import LogDamagedError
 
@@ -32,6 +32,7 @@ REMEDY: Final = "`devpod-provider-aci verify` says more; what is told of later e
 MISSING: Final = "is the first that is there: those before it are gone, and no tombstone says that they expired"
 CUT: Final = "The log was cut, or replaced by another one: begin again."
 
+_NOTHING: Final = Otherwise("", untold=False)
 _decode: Final = msgspec.json.Decoder(Record).decode
 
 
@@ -63,13 +64,24 @@ class LogReader:
         # Before anything is read: what is appended meanwhile is then seen as a change.
         self._size = self._looked()
         with open_view(self._disk, self.path) as view:
-            behind = self._behind(view)
+            behind, wrong = self._behind(view), _NOTHING
             try:
                 for piece, start in behind:
+                    if piece is view.kept:
+                        wrong = told_otherwise(view)
+                        # Where a line was changed, that is the one to name.
+                        if all(whole(layout.lines_of(data))[0] for _, data in piece.blocks()):
+                            self._note(view, wrong, untold=False)
                     yield from self._of_piece(view, piece, start)
+                self._note(view, wrong, untold=True)
             except LogDamagedError as error:
                 if not self.damage:
                     self.damage.append(error)
+
+    def _note(self, view: View, wrong: Otherwise, *, untold: bool) -> None:
+        """Take what is wrong with the kept lines for damage, if that is of this kind and the first there is."""
+        if view.kept is not None and wrong.why and wrong.untold is untold and not self.damage:
+            self.damage.append(_named(view.kept, 0, wrong.why))
 
     def _behind(self, view: View) -> Iterator[tuple[Piece, int]]:
         """The pieces behind the last line that was read, or else behind the latest place that the log still has."""

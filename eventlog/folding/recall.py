@@ -18,7 +18,7 @@ from eventlog.folding import cores
 from eventlog.folding.snapshot import Snapshot, SnapshotError, path_of, save
 from eventlog.folding.states import StatesFold
 from eventlog.lines import layout
-from eventlog.replay import BROKEN, chained, leaps, of_subject, offset_of, whole
+from eventlog.replay import BROKEN, chained, ensure_as_told, leaps, of_subject, offset_of, told_otherwise, whole
 from statemachine.errors import LogDamagedError
 from statemachine.fold import Workspace, empty, fold_on
 
@@ -113,6 +113,7 @@ def _made_anew(
 ) -> tuple[Workspace, Place] | None:
     if not force and _length(view, view.start) <= TAIL:
         return None
+    ensure_as_told(view)
     return _saved(disk, path, view, StatesFold(view.beginning, {}), subject)
 
 
@@ -155,21 +156,25 @@ class _Chain:
 
     def __init__(self, view: View, head: str) -> None:
         self._head = head
+        self._view = view
         self._leap = leaps(lambda: view)
         self._warned = False
 
     def see(self, piece: Piece, at: int, data: bytes) -> None:
         """The next lines."""
         lines = layout.lines_of(data)
+        what = BROKEN
         if isinstance(piece, Kept):
             head, good = whole(lines)
             self._head = piece.segment.head
+            if head and at == 0 and (wrong := told_otherwise(self._view)).why:
+                head, good, what = "", 0, wrong.why
         else:
             head, good = chained(lines, self._head, first=False, leap=self._leap)
             self._head = layout.hash_in(lines[-1][:-1])
         if not head and not self._warned:
             self._warned = True
-            warn(f"{piece.damaged(offset_of(at, lines, good), BROKEN)}")
+            warn(f"{piece.damaged(offset_of(at, lines, good), what)}")
 
 
 def _length(view: View, place: Place) -> int:

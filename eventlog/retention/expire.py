@@ -20,7 +20,7 @@ from eventlog.files.pieces import START, Piece, View, open_view
 from eventlog.lines.codec import LOG_SUBJECT, READERS, UNREADABLE, TornTailSetAside, own_event_of
 from eventlog.lines.tombstone import Origin, SegmentFacts, SegmentsExpired
 from eventlog.log import EventLog
-from eventlog.replay import Entry, decode_entry
+from eventlog.replay import Entry, decode_entry, ensure_as_told
 from eventlog.retention.expired import identity
 from eventlog.retention.living import Living
 from eventlog.retention.measure import Cut, Prefix, cut_before, entries, is_late, measure
@@ -76,6 +76,7 @@ def plan(disk: Disk, log: Path, before: datetime, may: May | None = None) -> Pla
     wrote it. Raises LogError, LogDamagedError.
     """
     with open_view(disk, log) as view:
+        ensure_as_told(view)
         chosen, facts, place = _choose(view, before, may)
         if not chosen:
             return Plan()

@@ -366,6 +366,20 @@ def test_a_state_is_never_told_without_what_is_kept(path: Path) -> None:
             use()
 
 
+@pytest.mark.parametrize("count", [150, 500])
+def test_a_state_from_other_lines_than_were_kept_comes_with_a_warning(
+    path: Path, caplog: pytest.LogCaptureFixture, count: int
+) -> None:
+    expires(old(path, count), at(100))
+    (kept,) = folder(path).glob(f"*{KEPT}")
+    kept.write_bytes(b"".join(kept.read_bytes().splitlines(keepends=True)[:-1]))
+    path_of(path).unlink()
+    caplog.clear()
+    quick(path).recall("ws-1")
+    (warning,) = caplog.records
+    assert f"{kept}, line 1: is the first of " in warning.message
+
+
 def test_history_says_so(path: Path) -> None:
     log = old(path)
     assert expiry(Disk(), path) is None

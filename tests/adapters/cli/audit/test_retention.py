@@ -14,6 +14,7 @@ import pytest
 from eventlog import EventLog
 from eventlog.disk import Disk
 from eventlog.files.segments import folder
+from eventlog.folding.snapshot import path_of
 from eventlog.retention.steps import alone
 from statemachine.events import CommandClosed
 from tests.adapters.cli.calling import Call, objects
@@ -374,3 +375,33 @@ def test_time_chooses_and_proves_nothing(log: Path, call: Call) -> None:
     call("audit", "expire", "--before", f"{at(40):%Y-%m-%dT%H:%M}")
     status, _out, err = call("verify")
     assert (status, err) == (0, "")
+
+
+@pytest.mark.parametrize("change", ["one is gone", "one is there twice", "all are gone", "nothing but them is left"])
+def test_kept_lines_are_those_that_were_kept(log: Path, call: Call, tmp_path: Path, change: str) -> None:
+    """Each of them has a good hash, and only the tombstone knows that others are missing."""
+    call("audit", "expire", "--before", "2026-01-03")
+    (kept,) = folder(log).glob("*.kept")
+    lines = kept.read_bytes().splitlines(keepends=True)
+    path_of(log).unlink()
+    if change == "nothing but them is left":
+        log.unlink()
+    else:
+        changed = {"one is gone": lines[:-1], "one is there twice": [*lines[:-1], *lines[-2:]], "all are gone": []}
+        kept.write_bytes(b"".join(changed[change]))
+    for verb in (
+        ["verify"],
+        ["history"],
+        ["audit"],
+        ["audit", "who", "ws-1"],
+        ["audit", "cost"],
+        ["audit", "export"],
+        ["audit", "sql", "SELECT count(*) FROM events"],
+        ["audit", "report", "-o", str(tmp_path / "report.html")],
+        ["replay", "ws-1"],
+        *([["audit", "expire", "--before", "2026-01-04", "--yes"]] if log.exists() else []),
+    ):
+        status, _, err = call(*verb)
+        errors = [line for line in err.splitlines() if line.startswith("error: ")]
+        assert (status, len(errors)) == (86, 1), (verb, err)
+        assert kept.name in errors[0], verb
