@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -246,18 +245,25 @@ def _judged(stop: _Stop, pieces: list[Piece], active: Active | None, check: _Che
 
 
 def _changed_tombstone(pieces: list[Piece], active: Active | None, check: _Check) -> _Stop | None:
-    """The line that was a tombstone before it was changed: then that is the bad one, and not the gap it explained."""
+    """The line that was a tombstone before it was changed: then that is the bad one, and not the gap it explained.
+
+    So is the line where a file cannot be read any further, for the tombstone may be behind it.
+    """
+    unread: _Stop | None = None
     for piece in pieces:
-        number = 0
-        # What cannot be read at all is none.
-        with suppress(LogDamagedError):
+        number, file = 0, "" if piece is active else piece.path.name
+        try:
             for _, data in piece.blocks():
                 for line in layout.lines_of(data):
                     if any(part in line for part in _TOMBSTONE) and not layout.is_whole(line[:-1]):
                         check.reason = "was changed after it was written: it is the tombstone of events that expired"
-                        return _Stop(good=False, file="" if piece is active else piece.path.name, number=number)
+                        return _Stop(good=False, file=file, number=number)
                     number += 1
-    return None
+        except LogDamagedError as error:
+            if unread is None and not isinstance(piece, Kept):
+                check.reason = f"cannot be read: {error.message}"
+                unread = _Stop(good=False, file=file, number=number)
+    return unread
 
 
 def _lines(piece: Piece, at: int, number: int, check: _Check) -> tuple[int, int, bool]:

@@ -78,7 +78,9 @@ def readable_tombstones(pieces: Iterable[Piece]) -> list[Told]:
     found: list[Told] = []
     for piece in pieces:
         with suppress(LogDamagedError):
-            found += tombstones([piece])
+            # One by one, for the damage may be behind them.
+            for event, record in own_events([piece], SegmentsExpired):
+                found.append(Told(event, record))
     return found
 
 

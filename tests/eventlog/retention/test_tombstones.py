@@ -11,13 +11,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from eventlog import verify
-from eventlog.files.segments import Segment, parts, sealed
+from eventlog import EventLog, verify
+from eventlog.audit.reader import LogReader
+from eventlog.files.segments import PACKED, Segment, parts, sealed
 from eventlog.lines.tombstone import Origin, SegmentFacts, SegmentsExpired
 from eventlog.sealing import keys
 from eventlog.sealing.checkpoint import Trust, last_path, trust_in
 from eventlog.sealing.seal import public_key, seal, sign
 from eventlog.verify import verify_signed
+from statemachine.events import CommandClosed
+from tests.eventlog.conftest import ACTOR
 from tests.eventlog.lives import live, quick
 from tests.eventlog.old import at, expires, old
 from tests.eventlog.rewriting import rehash
@@ -125,6 +128,22 @@ def test_every_line_of_what_is_kept(expired: Path, change: str) -> None:
         assert not verdict.ok, (number, verdict)
         if change in ("double", "swap", "cut"):
             assert verdict.line == number + 1 + (change in ("double", "swap")), (number, verdict)
+
+
+@pytest.mark.parametrize("damage", ["more behind it", "cut off", "changed"])
+def test_a_segment_with_the_tombstone_that_cannot_be_read(path: Path, damage: str) -> None:
+    expires(old(path), at(60))
+    EventLog(path, actor=lambda: ACTOR, correlation="", segment=1).append("ws-1", CommandClosed(command="x"))
+    told = verify(path).tombstone
+    packed = next(one.packed for one in sealed(path) if one.first <= told <= one.last)
+    data = packed.read_bytes()
+    packed.write_bytes({"more behind it": data + b"x", "cut off": data[:-9], "changed": data[:200] + b"xyz"}[damage])
+    verdict = verify(path)
+    assert (verdict.ok, verdict.file) == (False, packed.name.removesuffix(PACKED))
+    assert "cannot be read" in verdict.reason
+    reader = LogReader(path)
+    assert list(reader.records())
+    assert packed.name in str(reader.damage[0])
 
 
 def test_more_is_missing_than_it_says(expired: Path, trust: list[Trust]) -> None:
