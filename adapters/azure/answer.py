@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from azure.core.exceptions import DecodeError
+from azure.core.pipeline import policies
+
 from adapters.azure.fault import retry_after
 from statemachine.events import Receipt
 
@@ -28,6 +31,22 @@ class Answer:
     def receipt(self, *, ip: str = "", fqdn: str = "") -> Receipt:
         """The same for an outcome event."""
         return Receipt(http_status=self.status, request_id=self.request_id, ip=ip, fqdn=fqdn)
+
+
+class AnyErrorDecodePolicy(policies.ContentDecodePolicy):
+    """Reads answers as azure-core does, but takes an error in any kind of text, as gateways send them.
+
+    azure-core's own policy raises for a Content-Type it does not know, without the response, so that the status,
+    which says whether to ask again, would be lost.
+    """
+
+    def on_response(self, request: Any, response: Any) -> None:
+        """What cannot be read stays undecoded where the status tells enough."""
+        try:
+            super().on_response(request, response)
+        except DecodeError:
+            if response.http_response.status_code < 400:
+                raise
 
 
 def keep(response: Any, _body: object, _headers: object) -> Answer:

@@ -71,8 +71,10 @@ def logs(session: Session, ref: GroupRef, *, tail: int | None = None, timestamps
     """
     answer = session.call(
         f"read the logs of {ref.name}",
-        lambda: session.groups_of(ref).containers.list_logs(
-            ref.resource_group, ref.name, ref.container, tail=tail, timestamps=timestamps or None, cls=keep
+        lambda: session.ask(
+            lambda: session.groups_of(ref).containers.list_logs(
+                ref.resource_group, ref.name, ref.container, tail=tail, timestamps=timestamps or None, cls=keep
+            )
         ),
     )
     content = json_of(answer).get("content")

@@ -19,7 +19,7 @@ from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from adapters.azure import retry
-from adapters.azure.answer import Answer, answer_of, keep
+from adapters.azure.answer import Answer, AnyErrorDecodePolicy, answer_of, keep
 from adapters.azure.budget import within
 from adapters.azure.credentials import Credential
 from adapters.azure.destination import OneServerPolicy
@@ -253,7 +253,7 @@ class Session:
             policies.HeadersPolicy(),
             policies.UserAgentPolicy(base_user_agent=USER_AGENT),
             policies.ProxyPolicy(),
-            policies.ContentDecodePolicy(),
+            AnyErrorDecodePolicy(),
             OneServerPolicy(self.settings.manager_url),
             ARMChallengeAuthenticationPolicy(self.credential, self.settings.scope),
         ]

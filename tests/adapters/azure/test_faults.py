@@ -141,6 +141,26 @@ def test_server_errors_pass(line, ref: GroupRef, status: int) -> None:
     assert one.groups.look(ref).presence is Presence.ABSENT
 
 
+@pytest.mark.parametrize("kind", ["application/octet-stream", "application/json", "text/xml", "image/png", "nonsense"])
+@pytest.mark.parametrize("body", ["<html>oops", "", '{"error": {"code": "ResourceNotFound"}}'])
+def test_an_error_is_one_whatever_kind_of_text_it_comes_with(line, ref: GroupRef, kind: str, body: str) -> None:
+    one = line()
+    headers = {"Content-Type": kind}
+    one.control.set_fault("ContainerGroups_Get", status=503, body=body, headers=headers)
+    one.control.set_fault("ContainerGroups_Get", status=404, body=body, headers=headers)
+    mark = one.control.mark()
+    assert one.groups.look(ref).presence is Presence.ABSENT
+    assert one.calls("ContainerGroups_Get", mark) == 2
+
+
+def test_logs_are_read_whatever_kind_of_text_they_are_called(line, ref: GroupRef, order: Order) -> None:
+    one = line()
+    one.groups.create(order(ref))
+    headers = {"Content-Type": "text/plain"}
+    one.control.set_fault("Containers_ListLogs", status=200, body='{"content": "hello"}', headers=headers)
+    assert one.groups.logs(ref) == "hello"
+
+
 def test_server_errors_that_do_not_pass(line, ref: GroupRef) -> None:
     one = line(retry_deadline=1.0)
     one.control.set_fault("ContainerGroups_Get", status=503, code="X", message="down", count=None)
