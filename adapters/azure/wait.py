@@ -18,7 +18,7 @@ from adapters.azure.answer import Answer, json_of
 from adapters.azure.budget import left
 from adapters.azure.errors import failed_later
 from adapters.azure.fault import answered
-from adapters.azure.observed import Observed, observe, read_events
+from adapters.azure.observed import ContainerEvent, Observed, observe, read_events
 from adapters.azure.order import REQUEST_TAG
 from adapters.azure.session import Session
 from statemachine.errors import (
@@ -160,9 +160,10 @@ def until_running(
         if seen.presence is Presence.RUNNING and not (silent and waited < min(settle, SILENCE)):
             return True
         news = tuple(event for event in seen.events if event not in known)
-        if before and seen.run() == before.run() and not news and waited < settle:
+        reason = verdict.of_events(news, doing)
+        if before and not reason and waited < settle and _before_the_start(seen, before, news):
             return False
-        reason = verdict.of_group(seen, news, doing)
+        reason = reason or verdict.of_group(seen, news, doing)
         if isinstance(reason, ProvisioningError) and seen.presence is not Presence.FAILED:
             reason = verdict.of_group(seen, news, doing, scrub(last_output(session, ref), *secrets))
         if reason:
@@ -170,6 +171,16 @@ def until_running(
         return False
 
     return judge
+
+
+def _before_the_start(seen: Observed, before: Observed, news: tuple[ContainerEvent, ...]) -> bool:
+    """Whether this look is older than the start, which ``before`` was taken for.
+
+    ``before`` may itself lag, behind the stop that went ahead of the start. So Stopped is always old, for no start
+    leads there; so is every word about the run that ``before`` knew.
+    """
+    known_run = bool(seen.started) and seen.started == before.started
+    return known_run or seen.group.lower() == "stopped" or (seen.run() == before.run() and not news)
 
 
 def until_stopped(session: Session) -> Judge:

@@ -18,6 +18,7 @@ from statemachine.errors import (
 )
 from statemachine.events import GroupRef
 from statemachine.ports import Presence
+from tests.waiting import until
 
 PUT = "ContainerGroups_CreateOrUpdate"
 Order = Callable[..., GroupOrder]
@@ -270,6 +271,36 @@ def test_a_start_tells_what_azure_tries_in_vain(line, ref: GroupRef) -> None:
     with pytest.raises(ImageError, match="manifest unknown") as caught:
         one.groups.start(ref)
     assert "Delete the workspace" in str(caught.value)
+
+
+def _ended(word: str, exit_code: int, detail: str) -> str:
+    state = {"state": "Terminated", "startTime": "2026-11-29T02:48:50Z", "exitCode": exit_code, "detailStatus": detail}
+    view = {"currentState": state, "events": [{"name": detail, "type": "Normal", "message": word}]}
+    properties = {
+        "provisioningState": "Succeeded",
+        "instanceView": {"state": word},
+        "containers": [{"name": "dev", "properties": {"instanceView": view}}],
+    }
+    return json.dumps({**WORDLESS, "properties": properties})
+
+
+ENDED = _ended("Failed", 1, "Error")
+STOPPED = _ended("Stopped", 137, "Container stopped per client request")
+
+
+@pytest.mark.parametrize("lagging", [(ENDED, STOPPED), (STOPPED, ENDED), (STOPPED, STOPPED, ENDED, STOPPED)])
+def test_a_look_that_lags_behind_a_start_is_no_failure_of_it(
+    line, ref: GroupRef, order: Order, lagging: tuple[str, ...]
+) -> None:
+    one = line(settle=10.0)
+    one.groups.create(order(ref))
+    one.control.world.kill(ref.name)
+    until(lambda: one.groups.look(ref).presence is Presence.STOPPED)
+    for body in lagging:
+        # Behind two looks: one at what there is to start, one at whether it has been stopped.
+        one.control.set_fault("ContainerGroups_Get", skip=2, status=200, body=body, count=1)
+    one.groups.start(ref)
+    assert one.groups.look(ref).presence is Presence.RUNNING
 
 
 def test_a_field_of_another_type_than_the_sdk_expects_is_no_failure(line, ref: GroupRef) -> None:
