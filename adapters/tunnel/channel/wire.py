@@ -173,11 +173,18 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
     paths = ssl.get_default_verify_paths()
     # The stubs say str, but each is None where the path does not exist.
     known = [Path(name) for name in (paths.cafile, paths.capath) if name]
-    if not any(path.is_file() or any(path.iterdir()) for path in known):
+    if not any(map(_has_something, known)):
         import certifi
 
         return ssl.create_default_context(cafile=certifi.where())
     return ssl.create_default_context()
+
+
+def _has_something(store: Path) -> bool:
+    try:
+        return store.is_file() or any(store.iterdir())
+    except OSError:
+        return False  # we may not look into it, and so TLS may not either
 
 
 def _connect_tcp(host: str, port: int, timeout: float) -> socket.socket:

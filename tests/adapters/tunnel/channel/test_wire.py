@@ -1,15 +1,17 @@
-"""A connection that does not come about, however the other end goes about it."""
+"""A connection: whom it trusts, and that it comes about in time or not at all."""
 
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from contextlib import suppress
 from threading import Event, Thread
+from types import SimpleNamespace
 
 import pytest
 
-from adapters.tunnel.channel.wire import Wire
+from adapters.tunnel.channel.wire import Wire, tls_context
 from statemachine.errors import TunnelUnreachableError
 
 HELLO = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"
@@ -34,3 +36,9 @@ def test_a_handshake_a_byte_at_a_time_ends_in_time():
         assert time.monotonic() - begun < 30
         over.set()
         thread.join()
+
+
+def test_a_system_store_that_cannot_be_looked_into_counts_as_none(monkeypatch):
+    paths = SimpleNamespace(cafile=None, capath=f"/{'x' * 300}")  # an error other than that nothing is there
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    assert tls_context(None).get_ca_certs()
