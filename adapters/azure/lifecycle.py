@@ -10,18 +10,11 @@ from typing import Any, Final, cast
 
 from adapters.azure import resource_group
 from adapters.azure.answer import Answer, keep
+from adapters.azure.goals import until_absent, until_running, until_settled, until_stopped
 from adapters.azure.order import REQUEST_TAG, GroupOrder, body
 from adapters.azure.retry import CONFLICT, NEW_GROUP
 from adapters.azure.session import Session
-from adapters.azure.wait import (
-    Look,
-    look,
-    until_absent,
-    until_running,
-    until_settled,
-    until_stopped,
-    wait,
-)
+from adapters.azure.wait import Look, look, wait
 from statemachine.errors import GroupMissingError, RefusedError
 from statemachine.events import GroupRef, Receipt
 from statemachine.ports import Presence

@@ -7,8 +7,9 @@ import time
 import msgspec
 import pytest
 
+from adapters.azure.goals import until_running
 from adapters.azure.observed import observe
-from adapters.azure.wait import Look, until_running
+from adapters.azure.wait import Look
 from statemachine.errors import AzureError
 from statemachine.events import GroupRef
 from statemachine.ports import Presence
