@@ -147,8 +147,8 @@ def observe(group: object, container: str) -> Observed:
     )
 
 
-def read_events(items: list[Any]) -> tuple[ContainerEvent, ...]:
-    """Events as Azure lists them, sorted by when they last happened."""
+def read_events(items: object) -> tuple[ContainerEvent, ...]:
+    """Events as Azure lists them, sorted by when they last happened; none in what is no list."""
     events = [
         ContainerEvent(
             name=_text(item.get("name")),
@@ -158,7 +158,7 @@ def read_events(items: list[Any]) -> tuple[ContainerEvent, ...]:
             first=_text(item.get("firstTimestamp")),
             last=_text(item.get("lastTimestamp")),
         )
-        for item in map(_dict, items)
+        for item in map(_dict, _list(items))
     ]
     return tuple(sorted(events, key=lambda event: event.last))
 

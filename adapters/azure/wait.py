@@ -121,12 +121,15 @@ def _lost_sight(error: AzureError, doing: str) -> DeadlineError:
 
 
 def raise_if_failed(operation: Answer | None, doing: str) -> None:
-    """A failed operation says why in ``properties.events``; ``error`` is read too where there is one."""
+    """Raise the AzureError that a failed operation stands for; nothing happens for any other.
+
+    It says why in ``properties.events``; ``error`` is read too where there is one.
+    """
     body = json_of(operation)
     if str(body.get("status")).lower() not in ("failed", "canceled", "cancelled"):
         return
     properties = body.get("properties")
-    events = read_events(properties.get("events") or []) if isinstance(properties, dict) else ()
+    events = read_events(properties.get("events")) if isinstance(properties, dict) else ()
     if reason := verdict.of_events(events, doing):
         raise reason
     if isinstance(body.get("error"), dict):

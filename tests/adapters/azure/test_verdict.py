@@ -122,6 +122,7 @@ def test_operations_that_have_not_failed(body: Any) -> None:
         ),
         ({"error": {}}, ProvisioningError, "no reason"),
         ({"properties": {"events": None}}, ProvisioningError, "no reason"),
+        ({"properties": {"events": 3}}, ProvisioningError, "no reason"),
         ({"properties": 3}, ProvisioningError, "no reason"),
     ],
 )
