@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from adapters.azure import labels as labels_document
-from adapters.azure.rules import check_names
+from adapters.azure.rules import check_order
 from statemachine.events import GroupFacts, GroupRef
 from statemachine.secret import Secret
 
@@ -61,7 +61,7 @@ def body(order: GroupOrder, *, request: str) -> dict[str, Any]:
 
     Raises NameRefusedError and OptionError for what Azure is known to refuse.
     """
-    check_names(order)
+    check_order(order)
     properties: dict[str, Any] = {
         "osType": order.facts.os_type or "Linux",
         "restartPolicy": order.facts.restart_policy or "Always",

@@ -21,7 +21,7 @@ MAX_TAG: Final = 256
 MAX_TAG_NAME: Final = 512
 
 
-def check_names(order: GroupOrder) -> None:
+def check_order(order: GroupOrder) -> None:
     """Raise NameRefusedError or OptionError for what Azure is known to refuse."""
     for kind, name, rule, words in _names(order):
         if not rule.fullmatch(name):
