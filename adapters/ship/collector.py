@@ -45,7 +45,7 @@ def endpoint(url: str) -> str:
     """
     try:
         parts = urlsplit(url.strip())
-        host = parts.hostname or ""
+        host, _ = parts.hostname or "", parts.port
     except ValueError:
         host, parts = "", urlsplit("")
     if parts.scheme not in ("http", "https") or not host:

@@ -63,7 +63,7 @@ def archive(log: EventLog, disk: Disk, target: Path, selection: Selection, *, re
     """
     from eventlog.sealing.seal import ensure_signable, sign
 
-    if target.resolve() == folder(log.path).resolve():
+    if os.path.realpath(target) == os.path.realpath(folder(log.path)):
         raise LogError(f"{target} is where the log itself keeps its segments", remedy="Name another folder.")
     ensure_signable(log.path)
     with _explained(target):

@@ -50,7 +50,7 @@ def archive(*, target: Path, before: str | None, keep: int, why: str, dry_run: b
     log, disk = own_log(os.environ), Disk()
     if _is_empty(log):
         return
-    place = target.resolve()
+    place = Path(os.path.realpath(target))  # which, unlike resolve, leaves it to the first use to fail
     if dry_run:
         _say_selected("would be archived", select(disk, log.path, before=limit, keep=keep).segments)
         return

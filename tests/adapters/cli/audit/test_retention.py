@@ -16,6 +16,7 @@ from eventlog.disk import Disk
 from eventlog.files.segments import folder
 from eventlog.folding.snapshot import path_of
 from eventlog.retention.steps import alone
+from statemachine.errors import LogError
 from statemachine.events import CommandClosed
 from tests.adapters.cli.calling import Call, objects
 from tests.adapters.cli.terminal import Terminal, on_terminal
@@ -183,6 +184,14 @@ def test_somebody_who_is_gone_is_not_just_unknown(log: Path, call: Call) -> None
     assert status == 2
     assert "note: events 1 to 102" in err
     assert "has no events of workspace gone" in err
+
+
+def test_an_archive_that_is_a_link_to_itself_is_one_line(log: Path, call: Call, tmp_path: Path) -> None:
+    place = tmp_path / "archive"
+    place.symlink_to(place)
+    status, out, err = call("audit", "archive", "--to", str(place), "--before", "2026-01-03")
+    assert (status, out) == (LogError.exit_status, "")
+    assert f"{place} cannot be written" in err
 
 
 def test_archived_and_then_expired(log: Path, call: Call, tmp_path: Path) -> None:
