@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -18,17 +19,18 @@ GAP: Final = "  "
 LEAST: Final = 20
 """Columns the last field keeps on a terminal, however narrow."""
 _MARK: Final = "…"
+_NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def table(rows: Iterable[Row], *, width: int | None) -> str:
-    """Aligned columns with a heading.
+def table(rows: Iterable[Row], *, width: int | None, names: Mapping[str, str] = _NO_NAMES) -> str:
+    """Aligned columns with a heading; ``names`` has what to call workspaces in the place of their subjects.
 
     ``width`` (None: no limit) shortens the last column; where that is not enough, who somebody is in Azure is left out.
     """
     found = list(rows)
-    cells = [HEADINGS, *(_cells(row) for row in found)]
+    cells = [HEADINGS, *(_cells(row, names) for row in found)]
     if width is not None and sum(_widths(cells)) + LEAST > width:
-        cells = [HEADINGS, *(_cells(row, azure=False) for row in found)]
+        cells = [HEADINGS, *(_cells(row, names, azure=False) for row in found)]
     widths = _widths(cells)
     room = None if width is None else max(LEAST, width - sum(widths))
     return "\n".join(_line(line, widths, room) for line in cells)
@@ -90,13 +92,13 @@ def _shortened(text: str, room: int | None) -> str:
     return text
 
 
-def _cells(row: Row, *, azure: bool = True) -> tuple[str, ...]:
+def _cells(row: Row, names: Mapping[str, str], *, azure: bool = True) -> tuple[str, ...]:
     actor = row.actor
     return tuple(
         printable(text)
         for text in (
             f"{row.time:%Y-%m-%d %H:%M:%S}",
-            row.subject,
+            names.get(row.subject, row.subject),
             signature(actor.user, actor.host, actor.azure if azure else ""),
             row.verb,
             duration(row.seconds),

@@ -40,6 +40,8 @@ class GroupFacts(Fact, frozen=True, gc=False, omit_defaults=True):
     """``machine`` or ``devcontainer``: which of DevPod's two ways asked for it."""
     labels: str = ""
     """SHA-256 of the labels document kept beside the log; empty when there are no labels."""
+    name: str = ""
+    """What DevPod's user calls the workspace, where DevPod hands over another id of it."""
 
 
 class Owner(Fact, frozen=True, gc=False, omit_defaults=True):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from msgspec.structs import replace as with_changes
+
 from adapters.azure import AzureGroups, AzureSettings
 from adapters.azure.trust import trusted
 from adapters.cli.console import say, tracer
@@ -96,6 +98,9 @@ class Session:
             if line != self._said:
                 self.say(line)
                 self._said = line
+            if sighting.facts is not None:
+                named = with_changes(sighting.facts, name=self.target.name)
+                sighting = with_changes(sighting, facts=named)
         return sighting
 
     def _look_through_holder(self, workspace: Workspace) -> Sighting | None:

@@ -21,16 +21,19 @@ def history(*, workspace: str | None, limit: int, as_json: bool) -> None:
     """Show who did what, when, and how it ended; of one WORKSPACE or of all."""
     from adapters.cli.expired import note
     from eventlog import default_path
+    from eventlog.audit.names import Names
     from eventlog.audit.reader import LogReader
+    from eventlog.audit.stream import Stream
     from eventlog.history import rows
     from eventlog.table import json_lines, table
     from statemachine.errors import LogDamagedError
 
     path = default_path(os.environ)
     note(path)
-    reader = LogReader(path)
+    reader, names = LogReader(path), Names()
+    wanted = (one for one in reader.records() if names.learn(one) == workspace or workspace in (None, one.subject))
     try:
-        found = rows(reader.records(), subject=workspace, limit=limit)
+        found = rows(wanted, limit=limit)
     except LogDamagedError as error:
         # What makes no sense comes from the damage before it.
         raise (reader.damage or [error])[0] from None
@@ -38,7 +41,9 @@ def history(*, workspace: str | None, limit: int, as_json: bool) -> None:
         for line in json_lines(found):
             click.echo(line)
     elif found:
-        click.echo(table(found, width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+        labels = names.labels(Stream("", row.subject) for row in found)
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        click.echo(table(found, width=width, names={stream.workspace: label for stream, label in labels.items()}))
     elif not reader.damage:
         say("nothing recorded" + (f" of workspace {workspace}" if workspace else ""))
     if reader.damage:

@@ -70,6 +70,7 @@ def group_order(session: Session, plan: RunPlan, labels: str) -> GroupOrder:
             environment=tuple(sorted(plan.environment)),
             mode=target.mode,
             labels=labels,
+            name=target.name,
         ),
         command=plan.command,
         secure_environment=plan.environment,

@@ -38,6 +38,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """What DevPod calls it: DEVCONTAINER_ID or MACHINE_ID."""
     context: str
     """DevPod's context; empty for the default one."""
+    name: str
+    """What its user calls it, where that is not ``id``; else empty."""
     subject: str
     """Its name in the event log."""
     group_name: str
@@ -88,6 +90,7 @@ _VARIABLES: Final[tuple[tuple[Mode, str, str], ...]] = (
 
 def _target(mode: Mode, identifier: str, context: str, environ: Mapping[str, str], creator: str) -> Target:
     subject = f"{context}/{identifier}" if context else identifier
+    name = _tag_value(environ.get("WORKSPACE_ID", "")) if mode == "devcontainer" else ""
     tags = {
         TAG_PROVIDER: "aci",
         TAG_SUBJECT: subject,
@@ -100,6 +103,7 @@ def _target(mode: Mode, identifier: str, context: str, environ: Mapping[str, str
         mode=mode,
         id=identifier,
         context=context,
+        name="" if name == identifier else name,
         subject=subject,
         group_name=group_name(subject, mode),
         container_name=CONTAINER,

@@ -24,6 +24,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seq: int
     time: datetime
     workspace: str
+    name: str = ""
+    """What DevPod's user calls the workspace, where that is another name; only whoever prints operations adds it."""
     writer: str = ""
     """Name of the log it is from, where many are read together."""
     verb: str

@@ -67,6 +67,7 @@ def facts_of(workspace: Workspace) -> dict[str, str]:
     """What is known of a workspace, by name, as text: what a replay ends with and a diff compares."""
     facts, group, intent, failure = workspace.facts, workspace.group, workspace.intent, workspace.failure
     found: dict[str, object] = {
+        "name": facts.name if facts else "",
         "state": workspace.state,
         "since": _time(workspace.since),
         "created": _time(workspace.created),

@@ -14,11 +14,12 @@ from eventlog.audit.bars import Bar, Bars
 from eventlog.audit.cost import Bill, Line, bill
 from eventlog.audit.explain import explain, is_trouble
 from eventlog.audit.meter import Meters, Stretch
+from eventlog.audit.names import Names
 from eventlog.audit.operations import Follower, Operation
 from eventlog.audit.people import People, Person
 from eventlog.audit.prices import Prices
 from eventlog.audit.query import CHUNK, Query
-from eventlog.audit.stream import Stream, labels
+from eventlog.audit.stream import Stream
 from eventlog.audit.walk import Step, walk
 from eventlog.audit.who import Run, Runs
 from eventlog.history import Ended
@@ -74,7 +75,7 @@ def summarise(
     seen.read(records, damage)
     seen.meters.finish(now)
     since = min(query.since or seen.begin or until, until - LEAST)
-    names = labels(seen.last)
+    names = seen.names.labels(seen.last)
     stretches = [
         msgspec.structs.replace(one, workspace=names.get(Stream(one.writer, one.workspace), one.workspace), writer="")
         for one in seen.stretches
@@ -106,8 +107,9 @@ class _Seen:
 
     def __init__(self, query: Query, until: datetime) -> None:
         self._query = query
-        self._within = msgspec.structs.replace(query, until=until)
+        self._within = msgspec.structs.replace(query, until=until, workspaces=())
         self._until = until
+        self.names = Names()
         self.begin: datetime | None = None
         self.count = 0
         self.asked = 0
@@ -126,7 +128,7 @@ class _Seen:
 
     def read(self, records: Iterable[Record], damage: list[LogDamagedError] | None) -> None:
         """Take all records into account."""
-        wanted = (record for record in records if self._query.wants_workspace(record.subject))
+        wanted = self.names.chosen(records, self._query)
         for step in walk(self._passing(wanted), damage):
             self.bars.step(step)
             self.runs.step(step)

@@ -35,6 +35,34 @@ def test_shell_logs_and_status_of_a_workspace_by_its_name(user: Provider, names:
         assert elsewhere.ok("status", "--workspace", name) == b"NotFound\n"
 
 
+def test_a_dev_container_goes_by_the_name_that_its_user_gave_it(user: Provider) -> None:
+    ids = {"default-he-f00ee": {}, "play/play-he-bea7": {"WORKSPACE_CONTEXT": "play"}}
+    elsewhere = user.with_env(**TOLD_BY_DEVPOD, MACHINE_ID="another")
+    for subject, context in ids.items():
+        made = {"DEVCONTAINER_ID": subject.rpartition("/")[2], "WORKSPACE_ID": "hello", **context}
+        user.ok("run", DEVCONTAINER_RUN_OPTIONS=json.dumps(OPTIONS), **made)
+        if not context:
+            assert elsewhere.ok("status", "-w", "hello") == b"Running\n"
+            assert elsewhere.ok("shell", "-w", "hello", "echo", "hi") == b"hi\n"
+    answer = elsewhere.call("status", "-w", "hello")
+    assert answer.returncode == 2
+    assert b"2 workspaces are called hello: play/play-he-bea7, default-he-f00ee; say which of them" in answer.stderr
+    elsewhere.ok("delete", "-w", "default-he-f00ee")
+    assert elsewhere.ok("status", "-w", "hello") == b"Running\n"
+    assert b" hello (default-he-f00ee) " in elsewhere.ok("history", "hello")
+    elsewhere.ok("delete", "-w", "hello")
+    assert elsewhere.ok("status", "-w", "hello") == b"NotFound\n"
+
+
+def test_whose_group_was_made_elsewhere_goes_by_that_name_as_well(user: Provider) -> None:
+    made = {"DEVCONTAINER_ID": "default-he-f00ee", "WORKSPACE_ID": "hello"}
+    user.ok("run", DEVCONTAINER_RUN_OPTIONS=json.dumps(OPTIONS), **made)
+    other = user.with_env(ACI_EVENT_LOG=str(user.home / "other" / "events.jsonl"))
+    other.ok("find", **made)
+    assert other.ok("status", "-w", "hello") == b"Running\n"
+    other.ok("delete", "-w", "hello")
+
+
 def test_a_name_that_the_log_has_no_group_of(user: Provider) -> None:
     answer = user.call("status", "--workspace", "nobody", **NOBODY)
     assert (answer.returncode, answer.stdout) == (2, b"")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from eventlog.audit.cost import Bill, Line
     from eventlog.audit.meter import Stretch
+    from eventlog.audit.names import Names
     from eventlog.audit.query import Query
 
 
@@ -41,11 +42,13 @@ if TYPE_CHECKING:
 def cost(*, source: Source, by: str, price_files: tuple[Path, ...], region: str, as_json: bool, **filters: Any) -> None:
     """Show what workspaces cost: metered seconds times vCPU and GB, at a price table."""
     from eventlog.audit.cost import bill
+    from eventlog.audit.names import Names
 
     query = query_of(**filters)
     dimensions = _dimensions(by)
     prices = chosen_prices(price_files, region)
-    found = bill(stretches(source, query), prices, dimensions, since=query.since, until=query.until)
+    names = Names()
+    found = bill(stretches(source, query, names), prices, dimensions, since=query.since, until=query.until)
     if not found.lines:
         from adapters.cli.audit.listing import nothing
 
@@ -57,19 +60,19 @@ def cost(*, source: Source, by: str, price_files: tuple[Path, ...], region: str,
 
         print_json(found.lines, msgspec.json.Encoder(decimal_format="number").encode)
     else:
-        _print(found, dimensions)
+        _print(found, dimensions, names)
     for note in footnotes(found, prices):
         _note(note, err=as_json)
 
 
-def stretches(source: Source, query: Query) -> list[Stretch]:
+def stretches(source: Source, query: Query, names: Names) -> list[Stretch]:
     """What was metered for whom the query asks; its time range is for the sum to apply."""
     from datetime import UTC, datetime
 
     from eventlog.audit.meter import metered
     from eventlog.audit.walk import walk
 
-    records = (record for record in source.records() if query.wants_workspace(record.subject))
+    records = names.chosen(source.records(), query)
     return [
         stretch
         for stretch in metered(walk(records, source.damage), datetime.now(UTC))
@@ -87,13 +90,13 @@ def _dimensions(by: str) -> tuple[str, ...]:
     return wanted
 
 
-def _print(found: Bill, dimensions: tuple[str, ...]) -> None:
+def _print(found: Bill, dimensions: tuple[str, ...], known: Names) -> None:
     from adapters.cli.audit.tables import display, filled, words
-    from eventlog.audit.stream import Stream, labels
+    from eventlog.audit.stream import Stream
 
     numbers = ("HOURS", "vCPU h", "GB h", found.total.currency, "IN DOUBT")
     headings = (*(part.upper() for part in dimensions), *numbers)
-    names = labels(Stream(line.writer, line.workspace) for line in found.lines)
+    names = known.labels(Stream(line.writer, line.workspace) for line in found.lines)
     rows = []
     for line in found.lines:
         cells = {part: getattr(line, part) for part in dimensions}

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec.structs import replace
+
 from adapters.cli.audit.filters import query_of
 from adapters.cli.audit.follow import looks, while_read
 from adapters.cli.audit.rows import print_json
 from adapters.cli.audit.source import Source
 from adapters.cli.console import say
+from eventlog.audit.names import Names
 from eventlog.audit.operations import Follower, Operation
 from eventlog.audit.query import Query, chosen, newest
-from eventlog.audit.stream import Stream, labels
+from eventlog.audit.stream import Stream
 from eventlog.history import Ended
 from statemachine.errors import LogDamagedError
 
@@ -30,14 +33,15 @@ LOOK_FAR_EVERY: Final = 5.0
 def show(source: Source, *, limit: int, as_json: bool, follow: bool, **filters: Any) -> None:
     """Print what the options ask for. Raises LogError, click.UsageError."""
     query = query_of(**filters)
-    follower, reader, told = Follower(), source.reader(), 0
+    follower, reader, told, names = Follower(), source.reader(), 0, Names()
+    of_chosen = replace(query, workspaces=())
 
     def fresh() -> Iterator[Record]:
-        return (record for record in source.records(reader) if query.wants_workspace(record.subject))
+        return names.chosen(source.records(reader), query)
 
-    found, older = newest(follower, fresh(), query, limit)
+    found, older = newest(follower, fresh(), of_chosen, limit)
     if found:
-        _print(found, as_json=as_json)
+        _print(found, names, as_json=as_json)
     elif not follow and not reader.damage:
         say(nothing(source, query))
     if older and not as_json:
@@ -45,7 +49,7 @@ def show(source: Source, *, limit: int, as_json: bool, follow: bool, **filters: 
     if follow:
         with while_read():
             for _ in looks(LOOK_FAR_EVERY if source.is_shared() else LOOK_EVERY):
-                _print(chosen(follower.feed(fresh()), query), as_json=as_json, bare=True)
+                _print(chosen(follower.feed(fresh()), of_chosen), names, as_json=as_json, bare=True)
                 told = _warn(reader.damage, told)
 
 
@@ -62,21 +66,20 @@ def nothing(source: Source, query: Query) -> str:
     return f"nothing in {source.name} matches: {asked}" if asked else f"nothing is recorded in {source.name}"
 
 
-def _print(found: list[Operation], *, as_json: bool, bare: bool = False) -> None:
+def _print(found: list[Operation], names: Names, *, as_json: bool, bare: bool = False) -> None:
     if not found:
         return
     if as_json:
-        print_json(found)
+        print_json([replace(one, name=names.of(one.stream)) for one in found])
         return
-    _print_table(found, bare=bare)
+    _print_table(found, names.labels(one.stream for one in found), bare=bare)
 
 
-def _print_table(found: list[Operation], *, bare: bool) -> None:
+def _print_table(found: list[Operation], names: dict[Stream, str], *, bare: bool) -> None:
     """A table; a bare one has no headings, for lines that follow it. On a narrow terminal, entries of a few lines."""
     from adapters.cli.audit.tables import clock, display, is_narrow, table, words
     from eventlog.table import duration
 
-    names = labels(one.stream for one in found)
     if is_narrow():
         _print_entries(found, names)
         return

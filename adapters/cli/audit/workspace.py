@@ -16,27 +16,37 @@ _MOST_NAMED: Final = 4
 
 
 def of_workspace(source: Source, workspace: str) -> list[Record]:
-    """One workspace's records; ``WRITER/WORKSPACE`` says whose.
+    """One workspace's records; ``WRITER/WORKSPACE`` says whose. Of several with one name after another, the latest's.
 
     Raises CallError when there are none, with the name that may have been meant, and when there are those of
     several workspaces of that name, with whose they are.
     """
     from difflib import get_close_matches
 
+    from eventlog.audit.names import Names
     from eventlog.audit.stream import writer_of
 
     # A workspace of a DevPod context has a slash in its name as well: CONTEXT/WORKSPACE.
     ways = {subject: _chooser(whose) for whose, subject in _ways(workspace)}
     by_way: dict[str, dict[str, list[Record]]] = {}
+    by_name: dict[str, dict[str, dict[str, list[Record]]]] = {}
     others: set[str] = set()
+    known = Names()
     for record in source.records():
-        writer = writer_of(record)
+        writer, name = writer_of(record), known.learn(record)
         if record.subject in ways and ways[record.subject](writer):
             by_way.setdefault(record.subject, {}).setdefault(writer, []).append(record)
+        elif name in ways and ways[name](writer):
+            by_name.setdefault(name, {}).setdefault(writer, {}).setdefault(record.subject, []).append(record)
         else:
-            others.add(record.subject)
-    subject = next(filter(by_way.__contains__, ways), workspace)
-    found = by_way.get(subject, {})
+            others |= {record.subject, name} - {""}
+    latest = {
+        name: {writer: max(lives.values(), key=lambda life: life[-1].seq) for writer, lives in found.items()}
+        for name, found in by_name.items()
+    }
+    candidates = latest | by_way
+    subject = next(filter(candidates.__contains__, ways), workspace)
+    found = candidates.get(subject, {})
     if not found:
         meant = get_close_matches(subject, sorted(others), 1)
         raise CallError(

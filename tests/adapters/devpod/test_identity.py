@@ -36,7 +36,7 @@ def test_a_dev_container() -> None:
         "",
         "default-he-f00ee",
     )
-    assert found.container_name == "devcontainer"
+    assert (found.name, found.container_name) == ("hello", "devcontainer")
     assert found.group_name == "devpod-default-he-f00ee-" + found.group_name[-8:]
     assert found.tags == {
         "devpod-provider": "aci",

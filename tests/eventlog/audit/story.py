@@ -25,8 +25,9 @@ def facts(
     memory_gb: float = 4.0,
     location: str = "eastus",
     image: str = "mcr.microsoft.com/devcontainers/python:3",
+    name: str = "",
 ) -> e.GroupFacts:
-    return e.GroupFacts(image=image, location=location, cpu=cpu, memory_gb=memory_gb, mode="devcontainer")
+    return e.GroupFacts(image=image, location=location, cpu=cpu, memory_gb=memory_gb, mode="devcontainer", name=name)
 
 
 def receipt(number: int, status: int = 200, ip: str = "") -> e.Receipt:
@@ -83,12 +84,12 @@ class Story:
 
     # The usual lives of a workspace.
 
-    def creates(self, name: str, seconds: float = 40, **spec: object) -> Story:
+    def creates(self, name: str, /, seconds: float = 40, **spec: object) -> Story:
         asked = e.CreateRequested(owner=OWNER, group=group(name), facts=facts(**spec))  # type: ignore[arg-type]  # facts' own keywords
         self.says(name, asked).wait(seconds=seconds)
         return self.says(name, e.Created(receipt=receipt(self.calls, 201, "20.1.2.3")))
 
-    def fails_to_create(self, name: str, failure: e.Failure, seconds: float = 3, **spec: object) -> Story:
+    def fails_to_create(self, name: str, failure: e.Failure, /, seconds: float = 3, **spec: object) -> Story:
         asked = e.CreateRequested(owner=OWNER, group=group(name), facts=facts(**spec))  # type: ignore[arg-type]  # facts' own keywords
         return self.says(name, asked).wait(seconds=seconds).says(name, e.CreateFailed(failure=failure))
 
