@@ -24,17 +24,21 @@ def init() -> None:
     from adapters.devpod import parse
     from adapters.tunnel import load_helper
     from eventlog import default_path, ensure_writable
+    from eventlog.table import printable
 
     settings = parse(os.environ, None)
     load_helper()
     ensure_writable(default_path(os.environ))
     groups = AzureGroups(azure_settings(settings, tracer(os.environ), patience=BRISK, say=say))
     findings = groups.check(settings.resource_group, settings.region, cpu=settings.cpu, memory_gb=settings.memory_gb)
+    problems = (one for one in findings if one.level is Level.PROBLEM and one.error)
+    refused = next((one for one in problems if one.subject not in PASSING), None)
     for finding in findings:
-        say(f"{finding.level:7} {finding.subject}: {finding.text}")
-    for finding in findings:
-        if finding.level is Level.PROBLEM and finding.error and finding.subject not in PASSING:
-            raise finding.error
+        if finding is not refused:
+            # DevPod shows what comes on stderr here as errors.
+            click.echo(printable(f"{finding.level:7} {finding.subject}: {finding.text}"))
+    if refused and refused.error:
+        raise refused.error
 
 
 @click.command()
