@@ -1,5 +1,5 @@
 """``python -m emulator``."""
 
-from emulator.cli import main
+from emulator.start import main
 
-main(prog_name="devpod-provider-aci-emulator")
+main()

@@ -36,6 +36,17 @@ def test_run_gives_the_command_its_environment_and_returns_its_status(tmp_path: 
     assert out.startswith("https://127.0.0.1:")
 
 
+def test_a_missing_extra_is_one_line(tmp_path: Path):
+    """A folder before the installed packages stands in for their absence."""
+    (tmp_path / "aiohttp.py").write_text("raise ModuleNotFoundError(name='aiohttp')\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        done = emulator("run", "--", "true", cwd=tmp_path)
+    out, errors = done.communicate(timeout=PATIENCE)
+    assert (done.returncode, out, len(errors.splitlines())) == (1, "", 1)
+    assert "needs the Python package aiohttp, which is not installed" in errors
+
+
 def test_serve_writes_a_private_environment_file_and_ends_on_sigterm(tmp_path: Path):
     env_file, state = tmp_path / "env", tmp_path / "state"
     process = emulator("serve", "--state-dir", str(state), "--env-file", str(env_file))
