@@ -20,8 +20,13 @@ def note(path: Path | None, *, single: bool = False) -> None:
 
 def expired(path: Path | None, *, single: bool = False) -> str:
     """The same as a sentence; empty where nothing expired, or the records are not in a file."""
-    if path is None or not path.is_file():
+    if path is None:
         return ""
+    from eventlog.failures import explained
+
+    with explained(path, "read"):
+        if not path.is_file():
+            return ""
     from eventlog.disk import Disk
     from eventlog.retention.expired import described, expiry
 

@@ -157,10 +157,12 @@ def _limit(before: str | None, keep_days: int | None) -> datetime:
 
 def _is_empty(log: EventLog) -> bool:
     """Whether there is no log to take anything from; then that is said, and no file made."""
+    from eventlog.failures import explained
     from eventlog.files.segments import parts
 
-    if log.path.exists() or parts(log.path).sealed:
-        return False
+    with explained(log.path, "read"):
+        if log.path.exists() or parts(log.path).sealed:
+            return False
     say(f"nothing is recorded in {log.path}")
     return True
 
