@@ -25,7 +25,9 @@ from emulator.tls import write_private
 
 Command = Callable[..., Any]
 _OPTIONS = (
-    click.option("--port", type=int, default=None, help="Port of ARM and Entra; 0 takes a free one."),
+    click.option(
+        "--port", type=click.IntRange(0, 65535), default=None, help="Port of ARM and Entra; 0 takes a free one."
+    ),
     click.option(
         "--state-dir",
         type=click.Path(path_type=Path),
@@ -39,8 +41,8 @@ _OPTIONS = (
         "--image", "images", multiple=True, metavar="NAME=ROOTFS[:USER]", help="Serve an image from a root file system."
     ),
     click.option("--imds", is_flag=True, help="Open a managed-identity endpoint (plain HTTP)."),
-    click.option("--rtt-ms", type=float, default=None, help="Added round-trip time of the line."),
-    click.option("--mbit", type=float, default=None, help="Bandwidth of the line, Mbit/s."),
+    click.option("--rtt-ms", type=click.FloatRange(min=0), default=None, help="Added round-trip time of the line."),
+    click.option("--mbit", type=click.FloatRange(min=0), default=None, help="Bandwidth of the line, Mbit/s."),
     click.option("--link", is_flag=True, help="Put a line in front that can be shaped later."),
     click.option(
         "--set",
@@ -60,7 +62,7 @@ def _shared(command: Command) -> Command:
     return command
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Azure Container Instances on this computer."""
 

@@ -36,6 +36,14 @@ def test_run_gives_the_command_its_environment_and_returns_its_status(tmp_path: 
     assert out.startswith("https://127.0.0.1:")
 
 
+@pytest.mark.parametrize("wrong", [("--port", "99999"), ("--rtt-ms", "-5"), ("--mbit", "-1")])
+def test_a_number_that_cannot_be_is_a_mistake_in_the_call(wrong: tuple[str, str]):
+    done = emulator("run", *wrong, "--", "true")
+    _, errors = done.communicate(timeout=PATIENCE)
+    assert (done.returncode, "Traceback" in errors) == (2, False)
+    assert f"Invalid value for '{wrong[0]}'" in errors
+
+
 def test_a_missing_extra_is_one_line(tmp_path: Path):
     """A folder before the installed packages stands in for their absence."""
     (tmp_path / "aiohttp.py").write_text("raise ModuleNotFoundError(name='aiohttp')\n")
