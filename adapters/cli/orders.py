@@ -101,11 +101,14 @@ def simple_order(session: Session, command: Command) -> Order:
         return kinds[command](owner=session.world.processes.me())
 
     def effect(workspace: Workspace, _resume: bool) -> e.Receipt:  # noqa: FBT001  # the port's signature
-        calls: dict[Command, Callable[[e.GroupRef], e.Receipt]] = {
-            Command.START: session.groups.start,
-            Command.STOP: session.groups.stop,
-            Command.DELETE: session.groups.delete,
+        calls: dict[Command, tuple[str, Callable[[e.GroupRef], e.Receipt]]] = {
+            Command.START: ("starting", session.groups.start),
+            Command.STOP: ("stopping", session.groups.stop),
+            Command.DELETE: ("deleting", session.groups.delete),
         }
-        return calls[command](session.group(workspace))
+        doing, call = calls[command]
+        group = session.group(workspace)
+        session.say(f"{doing} container group {group.name}")
+        return call(group)
 
     return Order(command, intent, effect)

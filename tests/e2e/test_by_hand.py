@@ -35,6 +35,16 @@ def test_shell_logs_and_status_of_a_workspace_by_its_name(user: Provider, names:
         assert elsewhere.ok("status", "--workspace", name) == b"NotFound\n"
 
 
+def test_what_takes_a_while_is_told_when_it_begins(user: Provider) -> None:
+    machine = user.with_env(MACHINE_ID="slow", MACHINE_CONTEXT="default")
+    machine.ok("create")
+    for verb, doing in (("stop", "stopping"), ("start", "starting"), ("delete", "deleting")):
+        answer = machine.call(verb)
+        assert (answer.returncode, answer.stdout) == (0, b"")
+        assert answer.stderr.decode().startswith(f"{doing} container group devpod-slow-")
+    assert machine.call("delete").stderr == b"workspace slow is already absent\n"
+
+
 def test_a_dev_container_goes_by_the_name_that_its_user_gave_it(user: Provider) -> None:
     ids = {"default-he-f00ee": {}, "play/play-he-bea7": {"WORKSPACE_CONTEXT": "play"}}
     elsewhere = user.with_env(**TOLD_BY_DEVPOD, MACHINE_ID="another")
