@@ -89,8 +89,8 @@ def say(text: str) -> None:
 
 
 def trace(text: str) -> None:
-    """One line of debugging, with its time."""
-    say(f"{datetime.now(UTC):%H:%M:%S.%f} {text}")
+    """One line of debugging, with its time in UTC: DevPod's own beside it is local."""
+    say(f"{datetime.now(UTC):%H:%M:%S.%f}Z {text}")
 
 
 def tracer(environ: Mapping[str, str]) -> Callable[[str], None] | None:
