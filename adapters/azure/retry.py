@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from adapters.azure.budget import left
 from adapters.azure.fault import Fault, Kind
@@ -76,6 +76,18 @@ RULES: Final = (
     Rule(name="not reached", kind=Kind.UNREACHED, first=0.5, ceiling=4, times=4),
 )
 
+
+class Wait(NamedTuple):
+    """A pause before a request is sent again."""
+
+    rule: Rule
+    pause: float
+    remaining: float
+    """Seconds for which this may go on."""
+    tries: int
+    """How often the rule sends it yet, this time included."""
+
+
 CONFLICT: Final = Rule(name="conflict", status=409, code="Conflict", first=2, ceiling=10)
 """Where something else under way is all that the conflict can be with: of start, stop and delete."""
 
@@ -113,13 +125,13 @@ def repeat(
     rules: tuple[Rule, ...] = RULES,
     patience: float = math.inf,
     note: Callable[[str], None] | None = None,
-    waits: Callable[[Rule, float, float], None] | None = None,
+    waits: Callable[[Wait], None] | None = None,
 ) -> T:
     """Run ``action`` until it succeeds or a fault stands.
 
     A pause that would outlast the budget of ``budget.within``, or the ``patience`` in seconds for this call, is not
-    taken: the fault stands then as well. ``waits`` is told before each pause what it is for, how long it is, and how
-    long that may go on. The last exception is raised as it came.
+    taken: the fault stands then as well. ``waits`` is told of each pause before it. The last exception is raised as it
+    came.
     """
     from tenacity import Retrying
 
@@ -144,20 +156,25 @@ def repeat(
         if note:
             note(f"{rule.name}: again in {nap:.1f} s")
         if waits:
-            waits(rule, nap, remaining)
+            waits(Wait(rule, nap, remaining, rule.times - counts[rule.name] + 1))
         return True
 
     return Retrying(retry=again, wait=lambda _: nap, sleep=time.sleep, reraise=True)(action)
 
 
-def reporter(doing: str, say: Callable[[str], None] | None) -> Callable[[Rule, float, float], None]:
+def reporter(doing: str, say: Callable[[str], None] | None) -> Callable[[Wait], None]:
     """Says once what is waited for, when that takes so long that a person would wonder; for ``repeat``."""
     begun, said = time.monotonic(), False
 
-    def waits(rule: Rule, pause: float, remaining: float) -> None:
+    def waits(wait: Wait) -> None:
         nonlocal said
-        if say and not said and time.monotonic() - begun + pause >= WORTH_SAYING:
+        if say and not said and time.monotonic() - begun + wait.pause >= WORTH_SAYING:
             said = True
-            say(f"cannot {doing} yet ({rule.name}); trying again for up to {remaining:.0f} s")
+            most = f"for up to {wait.remaining:.0f} s" if wait.rule.times == FOREVER else _often(wait.tries)
+            say(f"cannot {doing} yet ({wait.rule.name}); trying again {most}")
 
     return waits
+
+
+def _often(times: int) -> str:
+    return "once more" if times == 1 else f"up to {times} times"

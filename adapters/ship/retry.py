@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from adapters.azure.fault import Kind
-from adapters.azure.retry import Rule, reporter
+from adapters.azure.retry import Rule, Wait, reporter
 
 PATIENCE: Final = 120.0
 """Seconds one request is repeated."""
@@ -36,7 +36,7 @@ class Reporter:
         self._say = say
         self._said: set[str] = set()
 
-    def of(self, doing: str) -> Callable[[Rule, float, float], None]:
+    def of(self, doing: str) -> Callable[[Wait], None]:
         """What ``adapters.azure.retry.repeat`` is to tell of one request."""
 
         def once(text: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from adapters.azure.budget import left, within
 from adapters.azure.fault import Fault, Kind, answered, retry_after
-from adapters.azure.retry import NEW_GROUP, RULES, Rule, pause, repeat, rule_for
+from adapters.azure.retry import NEW_GROUP, RULES, Rule, pause, repeat, reporter, rule_for
 
 
 def answer(status: int, code: str = "", message: str = "") -> Fault:
@@ -137,6 +137,30 @@ def test_repeats_until_it_works(naps: list[float]) -> None:
     assert repeat(action, read, note=notes.append) == "done"
     assert action.calls == 4
     assert len(naps) == len(notes) == 3
+
+
+def slow(status: int, code: str = "") -> Fault:
+    """An answer that asks for more patience than a person has without a word."""
+    return Fault(kind=Kind.ANSWERED, status=status, code=code, retry_after=6)
+
+
+@pytest.mark.parametrize(
+    ("faults", "told"),
+    [
+        ([answer(503)], []),
+        ([slow(503), slow(503), slow(503)], ["cannot do it yet (server error); trying again for up to 100 s"]),
+        ([slow(409, "Conflict")], ["cannot do it yet (conflict); trying again up to 4 times"]),
+        (
+            [answer(400, "InaccessibleImage"), slow(400, "InaccessibleImage")],
+            ["cannot do it yet (image); trying again once more"],
+        ),
+    ],
+)
+@pytest.mark.usefixtures("naps")
+def test_a_long_wait_is_told_once_and_how_long_it_may_go_on(faults: list[Fault], told: list[str]) -> None:
+    said: list[str] = []
+    assert repeat(Flaky(faults), read, patience=100, waits=reporter("do it", said.append)) == "done"
+    assert said == told
 
 
 def test_each_rule_counts_for_itself(naps: list[float]) -> None:
