@@ -33,10 +33,11 @@ def history(*, workspace: str | None, limit: int, as_json: bool) -> None:
     reader, names = LogReader(path), Names()
     wanted = (one for one in reader.records() if names.learn(one) == workspace or workspace in (None, one.subject))
     try:
-        found = rows(wanted, limit=limit)
+        newest = rows(wanted, limit=limit + 1)
     except LogDamagedError as error:
         # What makes no sense comes from the damage before it.
         raise (reader.damage or [error])[0] from None
+    found = newest[-limit:]
     if as_json:
         for line in json_lines(found):
             click.echo(line)
@@ -44,6 +45,8 @@ def history(*, workspace: str | None, limit: int, as_json: bool) -> None:
         labels = names.labels(Stream("", row.subject) for row in found)
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         click.echo(table(found, width=width, names={stream.workspace: label for stream, label in labels.items()}))
+        if len(newest) > limit:
+            say("older ones are left out; --limit shows more")
     elif not reader.damage:
         say("nothing recorded" + (f" of workspace {workspace}" if workspace else ""))
     if reader.damage:

@@ -33,6 +33,13 @@ def test_lists_show_both_names_and_take_either(call: Call, verb: tuple[str, ...]
     assert [LABEL in line for line in by_id.splitlines() if line.startswith("20")] == [True]
 
 
+def test_history_says_that_it_shows_the_newest_only(call: Call) -> None:
+    assert call("history", "--limit", "4")[2] == ""
+    status, out, err = call("history", "--limit", "2")
+    assert (status, len(out.splitlines()), err) == (0, 3, "older ones are left out; --limit shows more\n")
+    assert len(call("history", "--json", "--limit", "2")[1].splitlines()) == 2
+
+
 def test_programs_get_the_name_beside_the_id(call: Call) -> None:
     found = [json.loads(line) for line in call("audit", "--json")[1].splitlines()]
     assert [(one["workspace"], one.get("name")) for one in found] == [
