@@ -73,10 +73,11 @@ static socklen_t make_address(struct sockaddr_un *address) {
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
 }
 
+/* Root of a neighbouring container has our number too, and reaches our socket; but its processes have no number here. */
 static bool is_ours(int fd) {
     struct ucred peer;
     socklen_t size = sizeof peer;
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid() && peer.pid > 0;
 }
 
 static void be_patient(int fd, int seconds) {
