@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -26,8 +27,11 @@ class Binary(msgspec.Struct, frozen=True):
     """When the file was changed last, in nanoseconds."""
 
 
-def known(path: Path, cache: Path) -> Binary:
-    """What the binary at ``path`` is; nothing known when it cannot be read. Raises nothing."""
+def known(path: Path, cache: Path, *, run: bool = True) -> Binary:
+    """What the binary at ``path`` is; nothing known when it cannot be read. Raises nothing.
+
+    Only who may ``run`` it learns its version.
+    """
     try:
         status = path.stat()
     except OSError:
@@ -35,9 +39,22 @@ def known(path: Path, cache: Path) -> Binary:
     kept = _kept(cache)
     binary = kept.get(str(path))
     if binary is None or (binary.size, binary.changed) != (status.st_size, status.st_mtime_ns):
-        binary = Binary(_version(path), _digest(path), status.st_size, status.st_mtime_ns)
+        version = _version(path) if run else ""
+        binary = Binary(version, _digest(path), status.st_size, status.st_mtime_ns)
         _keep(cache, {name: each for name, each in kept.items() if Path(name).exists()} | {str(path): binary})
     return binary
+
+
+def is_ours_alone(path: Path) -> bool:
+    """Whether a file, in a folder that others may have been the first to make, can only be what we put there."""
+    try:
+        file, folder = path.lstat(), path.parent.lstat()
+    except OSError:
+        return False
+    if os.name == "nt":  # temporary files are below the user's own profile
+        return stat.S_ISREG(file.st_mode)
+    right_kinds = stat.S_ISREG(file.st_mode) and stat.S_ISDIR(folder.st_mode)
+    return right_kinds and all(each.st_uid == os.getuid() and not each.st_mode & 0o022 for each in (file, folder))
 
 
 def _version(path: Path) -> str:

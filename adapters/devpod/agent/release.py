@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from adapters.devpod.agent.local import Binary, known
+from adapters.devpod.agent.local import Binary, is_ours_alone, known
 from adapters.devpod.settings import Settings
 
 ASSET: Final = "devpod-linux-amd64"
@@ -50,7 +50,7 @@ def wanted_release(environ: Mapping[str, str], settings: Settings, cache: Path, 
     here = known(Path(environ["DEVPOD"]), cache)
     if here.version == UNRELEASED or not _VERSION.fullmatch(here.version):
         return None
-    file = here if here.sha256 else _pushed(cache)
+    file = here if here.sha256 or settings.agent_sha256 else _pushed(cache)
     sha256, size = (settings.agent_sha256, _USUAL) if settings.agent_sha256 else (file.sha256, file.size)
     if not sha256:
         return None
@@ -72,7 +72,12 @@ def address(base: str, version: str) -> str:
 
 
 def _pushed(cache: Path) -> Binary:
-    """The agent DevPod would push from a computer that is no Linux one: it keeps one for that (pkg/agent/inject.go)."""
+    """The agent DevPod would push from a computer that is no Linux one: it keeps one for that (pkg/agent/inject.go).
+
+    Where everybody has the same temporary folder, anybody may have made that file: it is never run, and its hash counts
+    only where it can be nobody else's.
+    """
     from tempfile import gettempdir
 
-    return known(Path(gettempdir()) / "devpod-cache" / ASSET, cache)
+    path = Path(gettempdir()) / "devpod-cache" / ASSET
+    return known(path, cache, run=False) if is_ours_alone(path) else Binary()

@@ -96,6 +96,53 @@ def test_where_the_users_devpod_is_another_file_its_hash_can_be_given_or_is_that
     assert pushed.sha256 == DIGEST
 
 
+WRAPPER = b"#!/bin/sh\nprintf v0.6.15\n"
+"""A DevPod that is no binary of Linux: the agent that DevPod would push is looked at."""
+
+
+@pytest.fixture
+def pushed(tmp_path: Path) -> Path:
+    """The agent that DevPod keeps to push."""
+    folder = tmp_path / "temporary" / "devpod-cache"
+    folder.mkdir(parents=True)
+    (folder / "devpod-linux-amd64").write_bytes(DATA)
+    return folder / "devpod-linux-amd64"
+
+
+def test_what_devpod_would_push_is_not_run(tmp_path: Path, pushed: Path) -> None:
+    """Its folder is in a temporary folder, where everybody may be the first."""
+    pushed.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\nprintf v0.6.15\n")
+    pushed.chmod(0o755)
+    assert wanted(tmp_path, WRAPPER) is None
+    assert wanted(tmp_path, WRAPPER, ACI_AGENT_SHA256="a" * 64) is not None
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="giving a file to somebody else takes root")
+@pytest.mark.parametrize("which", ["the file", "the folder"])
+def test_what_somebody_else_would_have_pushed_vouches_for_nothing(tmp_path: Path, pushed: Path, which: str) -> None:
+    os.chown(pushed if which == "the file" else pushed.parent, 65534, 65534)
+    assert wanted(tmp_path, WRAPPER) is None
+
+
+@pytest.mark.parametrize("which", ["the file", "the folder"])
+def test_what_others_can_write_vouches_for_nothing(tmp_path: Path, pushed: Path, which: str) -> None:
+    (pushed if which == "the file" else pushed.parent).chmod(0o777)
+    assert wanted(tmp_path, WRAPPER) is None
+
+
+def test_a_pipe_in_its_place_keeps_nobody_waiting(tmp_path: Path, pushed: Path) -> None:
+    pushed.unlink()
+    os.mkfifo(pushed)
+    assert wanted(tmp_path, WRAPPER) is None
+
+
+def test_a_link_in_its_place_vouches_for_nothing(tmp_path: Path, pushed: Path) -> None:
+    pushed.rename(tmp_path / "elsewhere")
+    pushed.symlink_to(tmp_path / "elsewhere")
+    assert wanted(tmp_path, WRAPPER) is None
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
