@@ -64,7 +64,7 @@ def answer_of(response: Any) -> Answer:
     headers = {name.lower(): value for name, value in response.headers.items()}
     try:
         body = json.loads(response.text()) if response.text() else None
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     return Answer(
         status=response.status_code,

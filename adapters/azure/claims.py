@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from typing import Final
 
@@ -29,7 +28,7 @@ def read_claims(token: str) -> dict[str, str]:
         return {}
     try:
         payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, binascii.Error):
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(payload, dict):
         return {}

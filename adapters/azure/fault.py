@@ -75,6 +75,7 @@ ALIASES: Final = {
 """Other front ends of ARM's words for what Container Instances says with a code of its own."""
 
 _MAX_DEPTH: Final = 5
+_MAX_MESSAGE: Final = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +204,7 @@ def _code_and_message(body: str) -> tuple[str, str]:
     """Code and message of an ARM error, or of an OAuth one; both empty for any other text."""
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "", ""
     if not isinstance(parsed, dict):
         return "", ""
@@ -219,6 +220,8 @@ def _unwrapped(error: object, depth: int) -> tuple[str, str]:
     details = _field(error, "details")
     inner = [*(details if isinstance(details, list) else []), _field(error, "innererror")]
     for one in inner if depth < _MAX_DEPTH else ():
+        if len(message) > _MAX_MESSAGE:
+            break  # nobody reads so much, and each sentence is looked for in all that came before
         word, said = _unwrapped(one, depth + 1)
         if code.lower() in WRAPPERS and word:
             code = word

@@ -40,8 +40,8 @@ T = TypeVar("T")
 
 USER_AGENT: Final = "devpod-provider-aci"
 
-UNREADABLE: Final = (DeserializationError, HttpResponseError, json.JSONDecodeError)
-"""With a status of success: no JSON, or not the JSON that was asked for."""
+UNREADABLE: Final = (DeserializationError, HttpResponseError, json.JSONDecodeError, RecursionError)
+"""With a status of success: no JSON, or not the JSON that was asked for, or brackets without end."""
 
 PORTAL: Final = "Is a proxy or a captive portal in between? Open a web page in a browser, then try again."
 

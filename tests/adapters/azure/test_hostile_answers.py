@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import ssl
@@ -16,7 +17,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from adapters.azure.claims import identity_of
 from adapters.azure.destination import same_server
+from adapters.azure.fault import answered
 from adapters.azure.findings import Level
 from adapters.azure.session import Session
 from emulator.testing import Running
@@ -248,3 +251,26 @@ def test_an_exec_session_somewhere_is_handed_on_unchanged(line, clean: Running, 
     clean.control.set_fault("Containers_ExecuteCommand", status=200, body=said, headers=headers)
     uri, password = line().groups.open_exec(ref)
     assert (uri, password.reveal()) == (address, "pass[[EOM]]")
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_brackets_without_end_are_no_answer(line, clean: Running, ref: GroupRef, status: int) -> None:
+    said = '{"a":' + "[" * 100_000
+    headers = {"Content-Type": "application/json"}
+    clean.control.set_fault("ContainerGroups_Get", count=None, status=status, body=said, headers=headers)
+    with pytest.raises(AzureError, match="what is not an answer"):
+        line(retry_deadline=1).groups.look(ref)
+
+
+def test_an_error_with_details_without_end_is_told_in_time() -> None:
+    details = [{"code": f"Code{number}", "message": f"sentence number {number}"} for number in range(200_000)]
+    begun = time.monotonic()
+    fault = answered(400, {}, json.dumps({"error": {"code": "BadRequest", "message": "bad", "details": details}}))
+    assert time.monotonic() - begun < 20
+    assert fault.code == "Code0"
+    assert fault.message.startswith("bad sentence number 0 sentence number 1 ")
+
+
+def test_a_token_of_brackets_names_nobody() -> None:
+    claims = base64.urlsafe_b64encode(b"[" * 100_000).decode()
+    assert identity_of(f"a.{claims}.c") == ""
