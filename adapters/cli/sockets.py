@@ -20,9 +20,23 @@ from adapters.cli.host import is_folder
 from adapters.cli.opener import PLACE
 from statemachine.fold import Workspace
 
-NOT_FOR_HOLDERS: Final = frozenset({"COMMAND", "DEVCONTAINER_COMMAND", "DEVCONTAINER_USER", "DEVCONTAINER_RUN_OPTIONS"})
-"""A holder serves many commands; what one of them was asked does not outlive it."""
+NOT_FOR_HOLDERS: Final = frozenset(
+    {
+        "COMMAND",
+        "DEVCONTAINER_COMMAND",
+        "DEVCONTAINER_USER",
+        "DEVCONTAINER_RUN_OPTIONS",
+        "ACR_SERVER",
+        "ACR_AUTH_MODE",
+        "ACR_USERNAME",
+        "ACR_PASSWORD",
+        "DEVPOD_AGENT_URL",
+    }
+)
+"""A holder serves many commands; what one of them was asked does not outlive it, nor do secrets it has no use for."""
 
+SIGN_INS: Final = ("AZURE_CONFIG_DIR", "IDENTITY_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST")
+"""Variables of others that decide as whom the CLI or a managed identity signs in."""
 
 PATH_MOST: Final = 107 if sys.platform == "linux" else 103
 """Bytes of a socket's path (sockaddr_un), the final NUL apart."""
@@ -97,9 +111,9 @@ def holder_socket(session: Session, workspace: Workspace) -> Path | None:
         return None
     started = workspace.started.isoformat() if workspace.started else ""
     who = session.settings.credentials
-    about = _digest(
-        started, repr(session.group(workspace)), who.mode, who.tenant, who.client_id, who.identity_client_id
-    )
+    signs_in = (who.mode, who.tenant, who.client_id, who.identity_client_id, session.settings.authority_host)
+    elsewhere = (session.environ.get(name, "") for name in SIGN_INS)
+    about = _digest(started, repr(session.group(workspace)), *signs_in, *elsewhere)
     return folder / f"{_stem(session)}-{about}.sock"
 
 

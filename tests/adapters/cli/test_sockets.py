@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import stat
@@ -154,6 +155,21 @@ def test_a_holder_that_was_killed_at_its_start_may_be_followed_by_another(base: 
     assert bool(ended()) is (ending == "failed")
 
 
+def test_a_holder_is_not_told_what_it_has_no_use_for(base: Path) -> None:
+    (base / "sitecustomize.py").write_text(
+        f"import json, os; open({str(base / 'told')!r}, 'w').write(json.dumps(dict(os.environ))); raise SystemExit(3)"
+    )
+    registry = {"ACR_SERVER": "r.example", "ACR_AUTH_MODE": "UsernamePassword", "ACR_USERNAME": "ada"}
+    secrets = {"ACR_PASSWORD": "s3cret", "COMMAND": "s3cret", "DEVPOD_AGENT_URL": "https://m.example/?sig=s3cret"}
+    environ = {**os.environ, **registry, **secrets, "AZURE_TENANT_ID": "contoso.example", "PYTHONPATH": str(base)}
+    ended = spawn_holder(SimpleNamespace(environ=environ), base / "holder.sock")  # type: ignore[arg-type]  # as above
+    until(lambda: ended() is not None)
+    told = json.loads((base / "told").read_text())
+    assert told["AZURE_TENANT_ID"] == "contoso.example"
+    assert "s3cret" not in str(told)
+    assert not registry.keys() & told.keys(), "a registry without its password would be an option that is missing"
+
+
 MINE = {
     "AZURE_SUBSCRIPTION_ID": "00000000-0000-4000-8000-000000000001",
     "AZURE_RESOURCE_GROUP": "mine",
@@ -183,6 +199,9 @@ def place(started: datetime | None = STARTED, **changes: str) -> Path | None:
         {"AZURE_CLIENT_ID": "00000000-0000-4000-8000-000000000009"},
         {"AZURE_TENANT_ID": "00000000-0000-4000-8000-000000000009"},
         {"AZURE_CLIENT_ID": "", "AZURE_CLIENT_SECRET": "", "AZURE_AUTH_MODE": "cli"},
+        {"AZURE_AUTHORITY_HOST": "https://login.microsoftonline.us"},
+        {"AZURE_CONFIG_DIR": "/home/ada/.azure-of-a-customer"},
+        {"IDENTITY_ENDPOINT": "http://localhost:50342/oauth2/token"},
     ],
 )
 def test_no_holder_serves_what_is_not_its_own(change: dict[str, str]) -> None:
