@@ -11,6 +11,7 @@ import json
 import os
 import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +31,10 @@ from adapters.tunnel.starting.helperfile import load_helper
 from statemachine.errors import ProviderError, TunnelError, TunnelLostError
 
 RECEIVE: Final = 65536
+FDS: Final = 3
+LINE_MOST: Final = 65536
+NONSENSE: Final = (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, struct.error)
+"""What is raised where a line is no message of ours, whatever else it is."""
 LINGER: Final = 1.0
 CHECK: Final = 1.0
 FILES_MOST: Final = 65536
@@ -246,19 +251,19 @@ class _Holder:
 
     def _heard(self, client: Client) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(client.sock, RECEIVE, 3)
+            data, fds, _, _ = socket.recv_fds(client.sock, RECEIVE, FDS)
         except BlockingIOError:
             return
         except OSError:
             data, fds = b"", []
         client.fds += fds
-        if not data:
+        if not data or len(client.fds) > FDS:
             self._drop(client)
             return
         client.buffer += data
         try:
             self._understand(client)
-        except (ValueError, KeyError, TypeError):
+        except NONSENSE:
             self._drop(client)
 
     def _understand(self, client: Client) -> None:
@@ -270,9 +275,14 @@ class _Holder:
                 self._run(client, order)
             head, newline, rest = client.buffer.partition(b"\n")
             if not newline:
+                if len(client.buffer) > LINE_MOST:
+                    raise ValueError(len(client.buffer))
                 return
             client.buffer = rest
-            self._obey(client, json.loads(head))
+            message = json.loads(head)
+            if not isinstance(message, dict):
+                raise TypeError(message)
+            self._obey(client, message)
 
     def _obey(self, client: Client, message: dict[str, Any]) -> None:
         if "stop" in message:
@@ -293,13 +303,13 @@ class _Holder:
     def _expect(self, client: Client, message: dict[str, Any]) -> None:
         """An order is to come."""
         client.order = int(message["order"])
-        if client.order > protocol.REQUEST_MOST:
+        idle = self._idle if message.get("idle") is None else float(message["idle"])
+        if not (0 < client.order <= protocol.REQUEST_MOST and idle >= 0):
             raise ValueError(message)
-        if len(client.fds) != 3:
+        if len(client.fds) != FDS:
             self._refuse(client, "its descriptors did not arrive")
             return
-        if message.get("idle") is not None:
-            self._idle = float(message["idle"])  # the option may have been changed since we were started
+        self._idle = idle  # the option may have been changed since we were started
 
     def _question(self, client: Client, question: object) -> None:
         """Answer in a thread, which has the connection from now on: a question may take a while."""
