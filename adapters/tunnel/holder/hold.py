@@ -70,6 +70,7 @@ def hold(
         if detach:
             _detach()
             _open_more_files()
+            _leave_no_core()
         holder = _Holder(
             socket_path,
             opener,
@@ -114,6 +115,14 @@ def _open_more_files() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # some systems promise more than they keep
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, FILES_MOST) if most > 0 else FILES_MOST, most))
+
+
+def _leave_no_core() -> None:
+    """Should we crash, our memory is not to stay on the disk: it holds tokens, and what the commands said."""
+    import resource
+
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 class _Holder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import os
+import resource
 import select
 import socket
 import time
@@ -99,3 +100,18 @@ def test_a_line_without_end_is_not_kept(held):
     most = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
     assert most < 60_000
     assert holder("echo after").out == b"after\n"
+
+
+@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="tells by /proc what a process may do")
+def test_a_holder_that_crashes_leaves_no_memory_behind(held):
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    if not before[1]:
+        pytest.skip("nobody here leaves any")
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    try:
+        holder = held()
+        assert holder("true").status == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+    limits = Path(f"/proc/{holder.started[0].pid}/limits").read_text().splitlines()
+    assert next(line for line in limits if line.startswith("Max core file size")).split()[4] == "0"
