@@ -49,11 +49,13 @@ def options(*, mode: str | None, as_json: bool) -> None:
     import msgspec
 
     from adapters.devpod import resolved
+    from eventlog.table import json_line, printable
 
     rows = resolved(os.environ, "machine" if mode == "machine" else "devcontainer" if mode else None)
     if as_json:
         for row in rows:
-            click.echo(msgspec.json.encode(row))
+            value = row.value.encode("utf-8", "replace").decode()  # a variable may hold bytes that are no text
+            click.echo(json_line(msgspec.json.encode(msgspec.structs.replace(row, value=value))))
         return
     wide = max(len(row.name) for row in rows)
     shown = [row.value or "-" for row in rows]
@@ -63,7 +65,7 @@ def options(*, mode: str | None, as_json: bool) -> None:
             group = row.group
             click.echo(f"{group}:")
         note = f"  <- {row.note}" if row.note else ""
-        click.echo(f"  {row.name:{wide}}  {row.origin:11}  {value}{note}")
+        click.echo(printable(f"  {row.name:{wide}}  {row.origin:11}  {value}{note}"))
 
 
 @click.command()

@@ -51,7 +51,7 @@ def parse_run_options(text: str) -> RunOptions:
         raise RunOptionsError(f"{VARIABLE} is not set")
     try:
         found = msgspec.json.decode(text, type=dict[str, msgspec.Raw] | None)
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise RunOptionsError(f"{VARIABLE} is no JSON object: {error}") from None
     if found is None:
         # What DevPod sends to drivers that say they can reprovision; our manifests say we cannot.
@@ -59,7 +59,7 @@ def parse_run_options(text: str) -> RunOptions:
     known = {name: value for name, value in found.items() if name in _KNOWN}
     try:
         options = msgspec.json.decode(msgspec.json.encode(known), type=RunOptions, dec_hook=_secret)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RunOptionsError(f"{VARIABLE} is not what DevPod documents: {error}") from None
     if not options.image:
         raise RunOptionsError(f"{VARIABLE} names no image")
@@ -88,5 +88,5 @@ def labels_of(document: bytes) -> dict[str, str]:
         return {}
     try:
         return msgspec.json.decode(document, type=dict[str, str])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise RunOptionsError(f"the kept labels are damaged: {error}", remedy="Recreate the workspace.") from None

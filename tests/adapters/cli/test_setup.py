@@ -28,6 +28,16 @@ def test_options_masks_secrets_and_says_where_a_value_is_from(
     assert rows["AZURE_CLIENT_SECRET"]["value"] == MASK
 
 
+@pytest.mark.parametrize("how", [[], ["--json"]])
+def test_options_prints_nothing_that_a_terminal_obeys(
+    how: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACI_EVENT_LOG", "/log\x9b2J\u202e\udcff")
+    monkeypatch.setenv("AZURE_REGION", "west\x9b31m\n  AZURE_SUBSCRIPTION_ID  default")
+    assert run(["options", *how]) == 0
+    assert capsys.readouterr().out.replace("\n", "").isprintable()
+
+
 @pytest.mark.parametrize("mode", ["machine", "devcontainer"])
 def test_manifest_prints_what_devpod_reads(mode: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["manifest", "--mode", mode]) == 0

@@ -74,6 +74,8 @@ def test_dockerless() -> None:
         ('{"image": "x", "labels": {"a": "b"}}', "labels"),
         ('{"image": "\\ud800"}', "DEVCONTAINER_RUN_OPTIONS"),
         ('{"image": "\udcff"}', "DEVCONTAINER_RUN_OPTIONS"),
+        ('{"image": ' + "[" * 50_000, "no JSON object"),
+        ('{"image": "x", "unknown": ' + "[" * 50_000 + "]" * 50_000 + "}", "no JSON object"),
     ],
 )
 def test_bad_run_options(text: str, words: str) -> None:
@@ -213,6 +215,8 @@ def test_damaged_labels() -> None:
     assert labels_of(b"") == {}
     with pytest.raises(RunOptionsError, match="damaged"):
         labels_of(b"{")
+    with pytest.raises(RunOptionsError, match="damaged"):
+        labels_of(b'{"a":' + b"[" * 50_000)
 
 
 def test_a_machine() -> None:
