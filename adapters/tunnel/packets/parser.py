@@ -23,6 +23,8 @@ from adapters.tunnel.packets.malformed import MalformedError
 from adapters.tunnel.packets.packet import HEADER, HEADER_SIZE, MAGIC, PAYLOAD_MOST, Packet, unpack
 
 LINE_MOST: Final = (HEADER_SIZE + PAYLOAD_MOST) * 4 // 3 + 8
+PAD_MOST: Final = PAYLOAD_MOST
+"""The longest pad is as long as the longest message."""
 _SKIPPED: Final = b"\r\n"
 
 
@@ -110,6 +112,8 @@ class Parser:
 
     def _line(self, at: int) -> tuple[Event | None, int]:
         end = self._buffer.find(b"\n", at)
+        if self.lenient and (further := self._mark_within(at, end)) > at:
+            return None, further
         if end < 0:
             if len(self._buffer) - at <= LINE_MOST:
                 return None, at
@@ -122,6 +126,16 @@ class Parser:
             if not self.lenient:
                 raise
             return None, at + 1
+
+    def _mark_within(self, at: int, end: int) -> int:
+        """Where in a line of noise something may begin, for no packet has a mark in it; ``at`` where nothing does.
+
+        To try each mark in turn takes a minute where a flood of them is all that comes.
+        """
+        buffer = self._buffer
+        last = buffer.rfind(MARK_BASE64, at, len(buffer) if end < 0 else end)
+        probe = buffer.find(MARK_PROBE, at, last) if self.probing else -1
+        return last if probe < 0 else probe
 
     def _escaped(self, at: int) -> tuple[Event | None, int]:
         """Decode what there is of an escaped packet: nothing beyond it, and no escape that is not complete."""
@@ -159,7 +173,7 @@ class Parser:
         end = at + 1
         while end < len(self._buffer) and self._buffer[end] == ord("p"):
             end += 1
-        if end == len(self._buffer):
+        if end == len(self._buffer) and end - at <= PAD_MOST:
             return None, at
         return Pad(end - at - 1), end
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 import zlib
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from adapters.tunnel.packets.armour import Armour
 from adapters.tunnel.packets.deflate import EXPANDED_MOST
 from adapters.tunnel.packets.malformed import MalformedError
 from adapters.tunnel.packets.packet import Packet, pack, unpack
-from adapters.tunnel.packets.parser import Parser
+from adapters.tunnel.packets.parser import Pad, Parser, Probe
 from adapters.tunnel.starting import memorytext, shelltext
 
 HERE = Path(__file__).parents[1]
@@ -193,3 +194,40 @@ def test_lines_typed_into_a_shell_are_plain_and_short():
 def test_exit_statuses(how, code):
     payload = bytes([how and 1]) + code.to_bytes(4, "little")
     assert messages.decode_exit(payload) == (128 + code if how else code)
+
+
+FLOODS = {
+    "marks": b"~" * 262_144 + b"\n",
+    "marks without an end": b"~" * 262_144,
+    "marks and letters": b"~A" * 131_072 + b"\n",
+    "marks of probes": b"~?" * 131_072 + b"\n",
+}
+
+
+@pytest.mark.parametrize("probing", [False, True])
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_flood_of_marks_is_past_in_no_time_and_hides_no_packet(flood, probing):
+    parser = Parser()
+    parser.probing = probing
+    packet = pack(1, 0, 0, b"hello")
+    begun = time.monotonic()
+    seen = [*parser.feed(FLOODS[flood]), *parser.feed(armour.encode(Armour.BASE64, b"", packet))]
+    if probing and "probes" in flood:
+        parser.probing = False
+        seen += parser.feed(armour.encode(Armour.BASE64, b"", packet))
+    assert time.monotonic() - begun < 3
+    assert unpack(packet) in seen
+
+
+def test_a_pad_without_end_is_not_kept():
+    parser = Parser()
+    parser.probing = True
+    seen = [event for piece in [b"=", *[b"p" * 65_536] * 8] for event in parser.feed(piece)]
+    assert [type(event) for event in seen] == [Pad]
+    assert not list(parser.feed(armour.encode(Armour.BASE64, b"", pack(1, 0, 0))[:10]))
+
+
+def test_a_probe_behind_a_mark_is_found():
+    parser = Parser()
+    parser.probing = True
+    assert list(parser.feed(b"noise ~ and more " + armour.probe())) == [Probe(armour.NOTHING_BAD)]
