@@ -19,6 +19,7 @@ from eventlog.disk import Disk
 from eventlog.files.pack import pack
 from eventlog.files.pieces import Piece, Sealed, View, open_view
 from eventlog.files.segments import DRAFT, KEPT, PACKED, Segment, folder, listed, named
+from eventlog.folding.recall import rebuild
 from eventlog.lines import layout
 from eventlog.lines.tombstone import SegmentFacts, SegmentsArchived
 from eventlog.log import EventLog
@@ -71,6 +72,9 @@ def archive(log: EventLog, disk: Disk, target: Path, selection: Selection, *, re
     if selection.cut is not None:
         log.ensure_writable()
         cut(disk, log.path, selection.cut)
+        # The old one speaks of a place in the file as it was, and would be refused with a warning.
+        with suppress(LogError):
+            rebuild(disk, log.path)
     with open_view(disk, log.path) as view:
         recorded = {(str(one), facts) for one, facts in _recorded(view)}
         here = {piece.segment.first: piece for piece in view.sealed}

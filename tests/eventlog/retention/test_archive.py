@@ -13,6 +13,7 @@ from eventlog import EventLog, verify
 from eventlog.disk import Disk
 from eventlog.files.pieces import open_view
 from eventlog.files.segments import folder, sealed
+from eventlog.folding.recall import refresh
 from eventlog.lines.tombstone import SegmentsArchived, SegmentsExpired
 from eventlog.retention.archive import Copies, select
 from eventlog.retention.expire import plan
@@ -53,6 +54,15 @@ def test_all_that_is_sealed_is_copied_once(path: Path, target: Path) -> None:
     again = archives(quick(path), target)
     assert again[0].first == fresh[-1].last + 1
     assert [facts.last for facts in fresh + again] == [segment.last for segment in sealed(path)]
+
+
+def test_the_snapshot_fits_a_file_that_was_cut(path: Path, target: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log = old(path, 300, segment=1 << 30)
+    refresh(Disk(), path, force=True)
+    told = quick(path).recall("ws-1")
+    assert [facts.last for facts in archives(log, target, before=at(100))] == [100]
+    assert quick(path).recall("ws-1") == told
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(("keep", "count"), [(0, 9), (2, 7), (9, 0), (50, 0)])
