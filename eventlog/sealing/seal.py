@@ -28,7 +28,7 @@ from eventlog.sealing.checkpoint import (
     signed_text,
     trust_in,
 )
-from statemachine.errors import LogError
+from statemachine.errors import BusyError, LogError
 from statemachine.events import name_of
 
 if TYPE_CHECKING:
@@ -111,12 +111,15 @@ def ensure_signable(log: Path) -> None:
 def sign(log: EventLog, event: SegmentsArchived | SegmentsExpired) -> Recorded:
     """Append an event about segments, signed in its place; ``ensure_signable`` comes before.
 
-    Raises LogError, ImportError without ``cryptography``.
+    Raises LogError, BusyError, ImportError without ``cryptography``.
     """
     key = ensure_key(log.path)
     made: list[Sealed] = []
 
     def signed(tail: Tail) -> SegmentsArchived | SegmentsExpired:
+        # Somebody moved the log away, and this is the next one: no check of it would ever be passed again.
+        if any(one.last > tail.seq for one in event.segments):
+            raise BusyError(f"the event log {log.path} is another one than it was", remedy="Try again.")
         unsigned = replace(event, key=key.id, signature="")
         made.append(Sealed(tail.seq, tail.hash, key.id))
         text = tombstone_text(name_of(event), event.VERSION, tail.seq + 1, tail.hash, encode(unsigned))

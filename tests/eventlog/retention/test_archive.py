@@ -20,10 +20,10 @@ from eventlog.retention.expire import plan
 from eventlog.retention.expired import own_events
 from eventlog.sealing.seal import public_key, read_trust, seal, sign
 from eventlog.verify import verify_signed
-from statemachine.errors import LogDamagedError, LogError
+from statemachine.errors import BusyError, LogDamagedError, LogError
 from statemachine.events import CommandClosed
 from tests.eventlog.conftest import ACTOR
-from tests.eventlog.lives import live, quick
+from tests.eventlog.lives import Quick, live, quick
 from tests.eventlog.old import archives, at, expires, old, stored
 
 LATE = datetime.now(UTC) + timedelta(days=1)
@@ -54,6 +54,23 @@ def test_all_that_is_sealed_is_copied_once(path: Path, target: Path) -> None:
     again = archives(quick(path), target)
     assert again[0].first == fresh[-1].last + 1
     assert [facts.last for facts in fresh + again] == [segment.last for segment in sealed(path)]
+
+
+def test_a_log_that_is_moved_away_meanwhile_is_not_told_of_in_the_next_one(path: Path, target: Path) -> None:
+    log, away = old(path), path.parent.with_name("away")
+    newest = sealed(path)[-1].packed.name
+
+    class Moved(Quick):
+        def rename(self, source: Path, target: Path) -> None:
+            super().rename(source, target)
+            if target.name == newest:
+                path.parent.rename(away)
+                quick(path).append("other", CommandClosed(command="x"))
+
+    with pytest.raises(BusyError, match="is another one than it was"):
+        archives(log, target, disk=Moved())
+    assert (verify(path).ok, verify(path).events) == (True, 1)
+    assert verify(away / path.name).ok
 
 
 def test_the_snapshot_fits_a_file_that_was_cut(path: Path, target: Path, caplog: pytest.LogCaptureFixture) -> None:
