@@ -139,20 +139,24 @@ class Otherwise(NamedTuple):
     """Whether that is because no tombstone can be read: if one was changed, its own line is the bad one."""
 
 
-def told_otherwise(view: View) -> Otherwise:
-    """Whether the kept lines are those that were kept: with gaps between them, each can show its own hash only."""
-    if view.kept is None:
+def told_otherwise(view: View, missing: int = 0) -> Otherwise:
+    """Whether the kept lines are those that were kept: with gaps between them, each can show its own hash only.
+
+    In an export they are in the file itself; then ``missing`` is the seq before the last line behind a gap.
+    """
+    if view.kept is None and not missing:
         return Otherwise("", untold=False)
     from eventlog.retention.gaps import Gaps
 
     gaps = Gaps(view.pieces, kept=view.kept, archived=[])
+    gaps.missing = missing
     return Otherwise(gaps.verdict(), untold=gaps.unexplained)
 
 
-def ensure_as_told(view: View) -> None:
+def ensure_as_told(view: View, missing: int = 0) -> None:
     """Raises LogDamagedError for kept lines that are not those of which a tombstone speaks."""
-    if view.kept is not None and (wrong := told_otherwise(view)).why:
-        raise view.kept.damaged(0, wrong.why)
+    if (wrong := told_otherwise(view, missing)).why:
+        raise view.pieces[0].damaged(0, wrong.why)
 
 
 def chained(lines: list[bytes], head: str, *, first: bool, leap: Leap = lambda _line: False) -> tuple[str, int]:

@@ -68,6 +68,8 @@ class Chain:
         self.log = log
         self.seq = seq
         self.head = head
+        self.missing = 0
+        """Seq before the last line behind a gap that is not at the beginning."""
         self._jumps = Jumps(later)
 
     def take(self, raw: bytes) -> Line:
@@ -77,7 +79,10 @@ class Chain:
             expired = self._jumps.over(raw, self.seq)
             if expired is None:
                 raise ChainError(self._why(raw))
-            self.seq, self.log = _read(raw).seq - 1, self.log or expired.log[:LOG_ID]
+            before, self.seq = self.seq, _read(raw).seq - 1
+            # A file without what was kept is no less than what is in it.
+            self.missing = self.seq if before else 0
+            self.log = self.log or expired.log[:LOG_ID]
             digest = layout.hash_in(raw)
         record = _read(raw)
         if record.seq != self.seq + 1:

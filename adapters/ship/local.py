@@ -96,6 +96,12 @@ class LocalLog:
 
     def _from(self, start: int, chain: Chain) -> Iterator[Line]:
         """The lines behind the chain's seq; ``start`` is where they begin in the piece of the log they are in."""
+        yield from self._followed(start, chain)
+        if chain.missing:
+            with open_view(self._disk, self.path) as view:
+                ensure_as_told(view, chain.missing)
+
+    def _followed(self, start: int, chain: Chain) -> Iterator[Line]:
         with open_view(self._disk, self.path) as view:
             if view.kept is not None and chain.seq < view.kept.segment.last:
                 ensure_as_told(view)

@@ -18,10 +18,11 @@ import msgspec
 
 from eventlog.disk import Disk
 from eventlog.files.pieces import START, Kept, Piece, Place, Sealed, View, open_view
+from eventlog.files.tail import seq_in
 from eventlog.lines import layout
 from eventlog.lines.codec import UNREADABLE
 from eventlog.lines.record import Record
-from eventlog.replay import BROKEN, Otherwise, chained, leaps, offset_of, told_otherwise, whole
+from eventlog.replay import BROKEN, Leap, Otherwise, chained, leaps, offset_of, told_otherwise, whole
 from eventlog.retention.measure import entries
 from statemachine.errors import LogDamagedError
 
@@ -48,6 +49,8 @@ class LogReader:
         self._whole = 0
         self._last = (0, layout.GENESIS)
         """Seq and hash of the last line that was read."""
+        self._missing = 0
+        """Seq before the last line behind a gap that is not at the beginning."""
 
     @property
     def logs(self) -> list[tuple[str, int, str]]:
@@ -73,6 +76,9 @@ class LogReader:
                         if all(whole(layout.lines_of(data))[0] for _, data in piece.blocks()):
                             self._note(view, wrong, untold=False)
                     yield from self._of_piece(view, piece, start)
+                if self._missing and view.kept is None:
+                    wrong = told_otherwise(view, self._missing)
+                    self._note(view, wrong, untold=False)
                 self._note(view, wrong, untold=True)
             except LogDamagedError as error:
                 if not self.damage:
@@ -80,8 +86,8 @@ class LogReader:
 
     def _note(self, view: View, wrong: Otherwise, *, untold: bool) -> None:
         """Take what is wrong with the kept lines for damage, if that is of this kind and the first there is."""
-        if view.kept is not None and wrong.why and wrong.untold is untold and not self.damage:
-            self.damage.append(_named(view.kept, 0, wrong.why))
+        if wrong.why and wrong.untold is untold and not self.damage:
+            self.damage.append(_named(view.pieces[0], 0, wrong.why))
 
     def _behind(self, view: View) -> Iterator[tuple[Piece, int]]:
         """The pieces behind the last line that was read, or else behind the latest place that the log still has."""
@@ -117,16 +123,16 @@ class LogReader:
         return None
 
     def _of_piece(self, view: View, piece: Piece, start: int) -> Iterator[Record]:
-        head = self._places[-1].head
+        head, leap = self._places[-1].head, self._leaps(view)
         if start == 0 and view.kept is not None and piece.base == view.kept.segment.last:
             head = view.kept.segment.head
         for at, data in piece.blocks(start):
             lines = layout.lines_of(data)
             if not self.damage:
-                kept, leap = isinstance(piece, Kept), leaps(lambda: view)
+                kept = isinstance(piece, Kept)
                 begins = piece is view.pieces[0] and at == 0 and piece.base > 0 and not kept
                 # Of another's log the file that kept some may not have come along; somebody signed for what expired.
-                cut = begins and not leap(lines[0])
+                cut = begins and not leaps(lambda: view)(lines[0])
                 head, good = whole(lines) if kept else chained(lines, head, first=begins and not cut, leap=leap)
                 self._whole += good
                 if not head:
@@ -143,6 +149,17 @@ class LogReader:
                 yield record
                 self._last = record.seq, record.hash
             self._places.append(_place(piece, at + len(data), lines[-1]))
+
+    def _leaps(self, view: View) -> Leap:
+        leap = leaps(lambda: view)
+
+        def noted(line: bytes) -> bool:
+            found = leap(line)
+            if found:
+                self._missing = seq_in(line) - 1
+            return found
+
+        return noted
 
     def _looked(self) -> object:
         """What changes with every append, for the price of one call."""

@@ -414,3 +414,19 @@ def test_kept_lines_are_those_that_were_kept(log: Path, call: Call, tmp_path: Pa
         errors = [line for line in err.splitlines() if line.startswith("error: ")]
         assert (status, len(errors)) == (86, 1), (verb, err)
         assert kept.name in errors[0], verb
+
+
+@pytest.mark.parametrize("at", [0, 5, 33])
+def test_so_are_those_in_an_export(log: Path, call: Call, tmp_path: Path, at: int) -> None:
+    call("audit", "expire", "--before", "2026-01-03")
+    export = tmp_path / "export.jsonl"
+    assert call("audit", "export", "-o", str(export))[0] == 0
+    lines = export.read_bytes().splitlines(keepends=True)
+    for verb in (["audit"], ["audit", "export"]):
+        assert call(*verb, "--from", str(export))[0] == 0
+    export.write_bytes(b"".join(lines[:at] + lines[at + 1 :]))
+    for verb in (["verify"], ["audit"], ["audit", "cost"], ["audit", "export"], ["audit", "sql", "SELECT 1"]):
+        status, _, err = call(*verb, "--from", str(export))
+        errors = [line for line in err.splitlines() if line.startswith("error: ")]
+        assert (status, len(errors)) == (86, 1), (verb, err)
+    assert call("verify", "--from", str(export))[2].startswith(f"error: line 1 of {export} is the first of 33 that are")
