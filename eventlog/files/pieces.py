@@ -70,8 +70,13 @@ class Active:
         self.fd = fd
 
     def blocks(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
-        """As ``Piece``; a last line that is not finished is not given out."""
-        return blocks(self._disk, self.fd, self.path, start)
+        """As ``Piece``; a last line that is not finished, or did not get to the disk, is not given out."""
+        for at, data in blocks(self._disk, self.fd, self.path, start):
+            whole = data
+            while b"\0" in whole[whole.rfind(b"\n", 0, -1) + 1 :] and at + len(data) >= self.size():
+                whole = whole[: whole.rfind(b"\n", 0, -1) + 1]
+            if whole:
+                yield at, whole
 
     def size(self) -> int:
         """As ``Piece``."""

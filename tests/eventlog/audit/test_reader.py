@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eventlog import Actor, EventLog
+from eventlog import Actor, EventLog, verify
 from eventlog.audit.reader import LogReader
 from statemachine import events as e
 from statemachine.errors import LogDamagedError
@@ -67,6 +67,24 @@ def test_an_unfinished_line_waits_until_it_is_finished(path: Path, write: Write)
     assert seqs(reader) == []
     path.write_bytes(grown)
     assert seqs(reader) == [3]
+
+
+@pytest.mark.parametrize("lines", [1, 2])
+def test_so_does_one_of_which_pages_never_reached_the_disk(path: Path, write: Write, lines: int) -> None:
+    write(5)
+    data = path.read_bytes()
+    whole = b"".join(data.splitlines(keepends=True)[:-lines])
+    rest = data[len(whole) :].splitlines(keepends=True)
+    path.write_bytes(whole + b"".join(line[:40] + bytes(90) + line[130:] for line in rest))
+    reader = LogReader(path)
+    assert (seqs(reader), reader.damage) == (list(range(1, 6 - lines)), [])
+    # The system went down with them, and with everybody who knew how the log ended.
+    log = EventLog(path, actor=lambda: Actor("ada", "laptop"), correlation="c")
+    assert [recorded.seq for recorded in log.history("shop")] == list(range(1, 6 - lines))
+    verdict = verify(path)
+    assert (verdict.events, verdict.torn, verdict.line) == (5 - lines, len(data) - len(whole), 6 - lines)
+    log.append("shop", e.StopRequested(owner=OWNER))
+    assert verify(path).ok
 
 
 def test_an_unfinished_line_that_is_set_aside_hides_nothing(path: Path, write: Write) -> None:
