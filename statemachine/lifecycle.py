@@ -24,6 +24,7 @@ from statemachine.machine import advance
 from statemachine.observe import BUILDERS, observe
 from statemachine.ports import Clock, Journal, Presence, Processes, Recorded, Sighting
 from statemachine.states import State
+from statemachine.table import TABLE
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -247,13 +248,19 @@ def _bracket(order: Order, workspace: Workspace, world: World, *, resume: bool) 
 
 
 def _settle(workspace: Workspace, event: e.Event, world: World) -> Workspace:
-    """Close our intent, also when others appended to the workspace meanwhile. Raises TakenOverError."""
+    """Close our intent, also when others appended to the workspace meanwhile. Raises TakenOverError.
+
+    Who continued the same intent may have closed it first: that it ended as it did for us is no reason to complain.
+    """
     ours = workspace.intent.seq if workspace.intent else 0
+    goal = TABLE[type(event)].get(workspace.state)
     for _ in range(CONFLICT_TRIES):
         try:
             return _record(workspace, event, world)
         except LogConflictError:
             workspace = world.journal.recall(workspace.subject)
+        if workspace.intent is None and workspace.state is goal:
+            return workspace
         if workspace.intent is None or workspace.intent.seq != ours:
             raise _taken_over(workspace)
     raise _contended(workspace.subject)

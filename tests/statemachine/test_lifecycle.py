@@ -197,6 +197,30 @@ def test_a_delete_gets_past_a_living_create_and_the_create_learns_of_it() -> Non
     assert cloud.scene.journal.recall("demo").state is State.ABSENT
 
 
+@pytest.mark.parametrize("command", [Command.CREATE, Command.START, Command.STOP, Command.DELETE])
+def test_two_calls_that_continue_what_a_dead_one_began_both_succeed(command: Command) -> None:
+    cloud = Cloud()
+    before = {
+        Command.CREATE: (),
+        Command.START: (Command.CREATE, Command.STOP),
+        Command.STOP: (Command.CREATE,),
+        Command.DELETE: (Command.CREATE,),
+    }[command]
+    for earlier in before:
+        run(cloud, earlier)
+    crashed(cloud, command)
+    first: list[Workspace] = []
+
+    def overtaken(_workspace: Workspace, resume: bool) -> e.Receipt:
+        assert resume
+        first.append(run(cloud, command))
+        return e.Receipt()
+
+    second = Order(command, lambda _workspace: intent(INTENT_OF[command]), overtaken)
+    assert perform(second, "demo", cloud.scene, deadline=60).state is first[0].state
+    assert cloud.journal.names()[-2:] == [INTENT_OF[command].__name__, OUTCOME[command][0].__name__]
+
+
 def test_events_of_others_do_not_stop_an_outcome() -> None:
     cloud = Cloud()
     run(cloud, Command.CREATE)
