@@ -1,6 +1,7 @@
 """Would a workspace work here? Asked by ``init`` before anything is made; nothing is changed.
 
-A role on one resource group cannot read what is kept per subscription: a 403 there is a note, no problem.
+A role on one resource group cannot read what is kept per subscription: a 403 there is a note, no problem. So is a
+question that is not known where we ask: whether a workspace works does not depend on the answer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from adapters.azure.resource_group import find as find_resource_group
 from adapters.azure.session import Session
 from statemachine.errors import (
     AccessDeniedError,
+    AzureError,
     CapacityError,
+    GroupMissingError,
     NotRegisteredError,
     OptionError,
     ProviderError,
@@ -47,10 +50,17 @@ def _tolerant(subject: str, looks: Callable[[], Iterator[Finding]]) -> list[Find
     except AccessDeniedError as error:
         return [Finding(subject=subject, level=Level.NOTE, text=f"not checked: {error}")]
     except ProviderError as error:
+        if _is_not_offered(error):
+            return [Finding(subject=subject, level=Level.NOTE, text=f"not checked: {error}")]
         return [_problem(subject, error)]
     except (TypeError, AttributeError) as error:
         # Of lists that are missing or have holes; the SDK's models do not say that they may be.
         return [Finding(subject=subject, level=Level.NOTE, text=f"not checked: Azure's answer has a gap ({error})")]
+
+
+def _is_not_offered(error: ProviderError) -> bool:
+    """Whether who answers knows no such question: a private cloud may serve container groups and no more of Azure."""
+    return isinstance(error, GroupMissingError) or (isinstance(error, AzureError) and error.http_status in (405, 501))
 
 
 def _resource_group(session: Session, name: str, location: str) -> Iterator[Finding]:

@@ -61,6 +61,24 @@ def test_check_with_credentials_that_do_not_work(line, clean) -> None:
     assert isinstance(findings[0].error, AuthenticationError)
 
 
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_what_is_not_offered_is_a_note(line, clean, status: int) -> None:
+    one = line()
+    for operation in ("Location_ListCapabilities", "Location_ListUsage", "Providers_Get"):
+        one.control.set_fault(operation, status=status, body="no such route", count=None)
+    found = one.groups.check("dev", "westeurope", cpu=1.0, memory_gb=1.0)
+    notes = {finding.subject for finding in found if finding.level is Level.NOTE}
+    assert notes == {"provider", "capacity", "quota"}
+    assert not [finding for finding in found if finding.level is Level.PROBLEM]
+
+
+def test_a_subscription_that_is_not_there_is_a_problem(line, clean) -> None:
+    one = line()
+    one.control.set_fault("*_Get", status=404, code="SubscriptionNotFound", message="no such", count=None)
+    found = one.groups.check("dev", "westeurope", cpu=1.0, memory_gb=1.0)
+    assert "resource group" in {finding.subject for finding in found if finding.level is Level.PROBLEM}
+
+
 @pytest.mark.parametrize("body", ['{"value":null}', "{}", '{"value":[null]}', ""])
 @pytest.mark.parametrize("operation", ["Location_ListCapabilities", "Location_ListUsage", "Providers_Get"])
 def test_answers_with_holes_are_notes(line, clean, operation: str, body: str) -> None:
