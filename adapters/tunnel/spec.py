@@ -70,6 +70,7 @@ class Tuning:
     ``ping``: silence after which each end says something. ``dead``: silence after which the link is given up.
     ``resume``: how long both ends keep a session whose link broke. ``connect``: for TCP, TLS and upgrade.
     ``shell``: for the shell to answer. ``upload``: for placing the helper. ``greeting``: for the helper to speak.
+    ``backoff_first``, ``backoff_most``: between a break and the next dial, doubled from the one up to the other.
     ``compress``: whether a command's input may travel compressed.
     """
 

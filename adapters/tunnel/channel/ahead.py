@@ -50,7 +50,7 @@ class Ahead:
     def _connect(self, ca_file: str | None, timeout: float) -> None:
         try:
             host, _, port = self._place.rpartition(":")
-            wire = Wire.connect(host, int(port), timeout, secure=True, ca_file=ca_file)
+            wire = Wire.connect(host, int(port), timeout, ca_file)
         except (ProviderError, ValueError) as problem:
             self._problem = problem if isinstance(problem, ProviderError) else None
             return

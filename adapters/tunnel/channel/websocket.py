@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from adapters.tunnel.channel.ahead import place_of
+from adapters.tunnel.channel.ahead import DEFAULT_PORT, place_of
 from adapters.tunnel.channel.frames import (
     BINARY,
     CLOSE,
@@ -75,9 +75,9 @@ class Channel:
             with contextlib.suppress(TunnelUnreachableError):
                 return cls._upgraded(wire, uri, timeout)
         parts = urlsplit(uri)
-        secure = parts.scheme != "ws"
-        host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-        return cls._upgraded(Wire.connect(host, port, timeout, secure=secure, ca_file=ca_file), uri, timeout)
+        # Over TLS whatever the address says: what comes first is a password.
+        wire = Wire.connect(parts.hostname or "", parts.port or DEFAULT_PORT, timeout, ca_file)
+        return cls._upgraded(wire, uri, timeout)
 
     @classmethod
     def _upgraded(cls, wire: Wire, uri: str, timeout: float) -> Channel:

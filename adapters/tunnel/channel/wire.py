@@ -1,4 +1,4 @@
-"""A TCP connection, with TLS as a rule, that never waits once it is open.
+"""A TCP connection with TLS that never waits once it is open.
 
 TLS works on memory and not on the socket: a socket's own TLS makes two system calls for each record of 16 KiB, this one
 moves a dozen records with one.
@@ -34,11 +34,11 @@ class Wire:
         self._waiting = memoryview(b"")
 
     @classmethod
-    def connect(cls, host: str, port: int, timeout: float, *, secure: bool, ca_file: str | None) -> Wire:
+    def connect(cls, host: str, port: int, timeout: float, ca_file: str | None) -> Wire:
         """Connect, through the environment's proxy if it names one, and verify; raises TunnelUnreachableError."""
         sock = _connect_tcp(host, port, timeout)
         try:
-            return cls(sock, _start_tls(sock, host, port, timeout, ca_file) if secure else None)
+            return cls(sock, _start_tls(sock, host, port, timeout, ca_file))
         except BaseException:
             sock.close()
             raise
