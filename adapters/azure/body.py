@@ -28,7 +28,7 @@ def bound_body(response: Any, **_: object) -> None:
             if size > BODY_MOST:
                 response.close()
                 raise HttpResponseError(f"an answer of more than {BODY_MOST >> 20} MiB")
-            if left() <= 0:
+            if left() <= 0 and size > len(piece):  # what comes at once is an answer, however late
                 response.close()
                 raise ServiceResponseTimeoutError("no time left")
             yield piece
