@@ -49,7 +49,7 @@ VERBS: Final = {
 
 HIDDEN: Final = frozenset({"tunnel-holder"})
 
-READ_BY_PEOPLE: Final = frozenset({"init", "options", "logs", "history", "verify", "audit", "replay", "explain"})
+READ_BY_PEOPLE: Final = frozenset({"options", "logs", "history", "verify", "audit", "replay", "explain"})
 """Verbs whose answer is of use with a character missing; DevPod gets its own exactly, or an error."""
 
 

@@ -24,7 +24,6 @@ def init() -> None:
     from adapters.devpod import parse
     from adapters.tunnel import load_helper
     from eventlog import default_path, ensure_writable
-    from eventlog.table import printable
 
     settings = parse(os.environ, None)
     load_helper()
@@ -35,8 +34,7 @@ def init() -> None:
     refused = next((one for one in problems if one.subject not in PASSING), None)
     for finding in findings:
         if finding is not refused:
-            # DevPod shows what comes on stderr here as errors.
-            click.echo(printable(f"{finding.level:7} {finding.subject}: {finding.text}"))
+            say(f"{finding.level:7} {finding.subject}: {finding.text}")
     if refused and refused.error:
         raise refused.error
 

@@ -61,12 +61,10 @@ def test_wrong_secret(machine: Provider) -> None:
     assert wrong.encode() not in answer.stderr
 
 
-def test_init_tells_what_it_looked_at_and_only_what_is_wrong_on_stderr(machine: Provider) -> None:
+def test_init_tells_on_stderr_what_it_looked_at_and_what_is_wrong_once(machine: Provider) -> None:
     good = machine.call("init")
-    assert (good.returncode, good.stderr) == (0, b"")
-    lines = good.stdout.decode().splitlines()
-    assert lines[0].startswith("ok ")
-    assert {line.split()[0] for line in lines} <= {"ok", "note"}
+    assert (good.returncode, good.stdout) == (0, b"")
+    assert good.stderr.startswith(b"ok ")
     bad = machine.with_env(AZURE_CLIENT_SECRET="wrong").call("init")
     assert (bad.stdout, len(bad.stderr.splitlines())) == (b"", 1)
     assert "AADSTS7000215" in one_line(bad, errors.AuthenticationError)
