@@ -57,7 +57,7 @@ def _leads_somewhere(address: str) -> bool:
     """Whether it is the address of a WebSocket over TLS, with nothing in it that an address of Azure's has not."""
     try:
         parts = urlsplit(address)
-        host, _ = (parts.hostname or "").encode("idna"), parts.port
+        host, _ = (parts.hostname or "").encode("idna"), parts.port  # both raise for what can be none
     except ValueError:
         return False
     plain = address.isascii() and address.isprintable() and not {" ", "\\"} & set(address)

@@ -45,7 +45,7 @@ def endpoint(url: str) -> str:
     """
     try:
         parts = urlsplit(url.strip())
-        host, _ = parts.hostname or "", parts.port
+        host, _ = parts.hostname or "", parts.port  # which raises for what is no number
     except ValueError:
         host, parts = "", urlsplit("")
     if parts.scheme not in ("http", "https") or not host:
