@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -201,14 +202,18 @@ void link_read(struct link *link) {
     static uint8_t buffer[65536];
     for (int turn = 0; turn < READS_A_TURN && !link->dead; turn++) {
         if (turn > 0) await_refill(link->terminal);
-        ssize_t count = read(link->terminal, buffer, sizeof buffer);
+        struct iovec parts[] = {parser_room(&link->parser), {buffer, sizeof buffer}};
+        ssize_t count = readv(link->terminal, parts, 2);
         if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (count <= 0) {
             link_drop(link);
             return;
         }
         link->heard = now_ms();
-        if (!parser_feed(&link->parser, &events, link, buffer, (size_t)count)) link_drop(link);
+        size_t placed = (size_t)count < parts[0].iov_len ? (size_t)count : parts[0].iov_len;
+        if (!parser_filled(&link->parser, &events, link, placed) ||
+            !parser_feed(&link->parser, &events, link, buffer, (size_t)count - placed))
+            link_drop(link);
         if (count < 2048) return; /* most likely all there was: save the call that would say so */
     }
 }

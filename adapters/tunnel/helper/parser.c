@@ -216,3 +216,13 @@ bool parser_feed(struct parser *parser, const struct parser_events *events, void
     }
     return true;
 }
+
+struct iovec parser_room(const struct parser *parser) {
+    if (parser->state != IN_RAW || parser->packet == NULL) return (struct iovec){0};
+    return (struct iovec){parser->packet->bytes + parser->have, parser->packet->size - parser->have};
+}
+
+bool parser_filled(struct parser *parser, const struct parser_events *events, void *context, size_t count) {
+    parser->have += count;
+    return !complete(parser) || deliver(parser, events, context);
+}

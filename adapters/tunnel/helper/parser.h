@@ -2,6 +2,8 @@
 #ifndef PARSER_H
 #define PARSER_H
 
+#include <sys/uio.h>
+
 #include "armour.h"
 #include "packet.h"
 
@@ -34,5 +36,9 @@ void parser_free(struct parser *parser);
 /* False when the bytes cannot be ours; the parser is then useless until it is reset. */
 bool parser_feed(struct parser *parser, const struct parser_events *events, void *context, const uint8_t *data,
                  size_t size);
+/* Where what comes next may be put instead of being fed: the rest of a packet that travels as it is, else nothing. */
+struct iovec parser_room(const struct parser *parser);
+/* So many bytes are there now; as parser_feed. */
+bool parser_filled(struct parser *parser, const struct parser_events *events, void *context, size_t count);
 
 #endif

@@ -40,8 +40,8 @@ static void on_probe(void *context, const struct bad_bytes *bad) { (void)context
 static void on_pad(void *context, size_t count) { (void)context, (void)count; }
 static const struct parser_events events = {on_packet, on_probe, on_pad};
 
-/* Feed in pieces of one size; what comes out must not depend on it. */
-static void run_events(bool lenient, bool probing, const uint8_t *data, size_t size, size_t piece) {
+/* Feed in pieces of one size, or put in place what may be; what comes out must not depend on either. */
+static void run_events(bool lenient, bool probing, bool in_place, const uint8_t *data, size_t size, size_t piece) {
     static struct parser parser;
     parser_reset(&parser, lenient);
     parser.probing = probing;
@@ -51,7 +51,11 @@ static void run_events(bool lenient, bool probing, const uint8_t *data, size_t s
         size_t count = size - at < piece ? size - at : piece;
         uint8_t *copy = malloc(count); /* exactly as large: a read past its end is found */
         memcpy(copy, data + at, count);
-        bool fine = parser_feed(&parser, &events, NULL, copy, count);
+        struct iovec room = in_place ? parser_room(&parser) : (struct iovec){0};
+        size_t placed = count < room.iov_len ? count : room.iov_len;
+        if (placed > 0) memcpy(room.iov_base, copy, placed);
+        bool fine = parser_filled(&parser, &events, NULL, placed) &&
+                    parser_feed(&parser, &events, NULL, copy + placed, count - placed);
         free(copy);
         if (!fine) {
             say(" !");
@@ -66,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct order order;
     if (size < 2) return 0;
-    run_events(data[0] & 1, data[0] & 2, data + 2, size - 2, (size_t)data[1] + 1);
+    run_events(data[0] & 1, data[0] & 2, data[0] & 4, data + 2, size - 2, (size_t)data[1] + 1);
     uint8_t *copy = malloc(size);
     memcpy(copy, data, size);
     if (order_parse(&order, copy, size)) order_free(&order);
@@ -125,8 +129,10 @@ static void check_events(char **words, int count, int line) {
         strcat(wanted, words[i]);
     }
     for (size_t piece = 1; piece <= size; piece++) {
-        run_events(words[1][0] == '1', false, data, size, piece);
-        expect(strcmp(said, wanted) == 0, line);
+        for (int in_place = 0; in_place < 2; in_place++) {
+            run_events(words[1][0] == '1', false, in_place, data, size, piece);
+            expect(strcmp(said, wanted) == 0, line);
+        }
     }
     free(data);
 }
