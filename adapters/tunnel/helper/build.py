@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 NAME = "devpod-aci-helper"
 SIZE_MOST = 96 * 1024
 FLAGS = (
-    "-std=c11", "-D_GNU_SOURCE", "-Os", "-g0", "-static", "-s", "-Wall", "-Wextra", "-Werror",
+    "-std=c11", "-D_GNU_SOURCE", "-O2", "-g0", "-static", "-s", "-Wall", "-Wextra", "-Werror",
     "-fno-asynchronous-unwind-tables", "-fno-stack-protector", "-fno-ident",
     "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-Wl,--build-id=none",
 )  # fmt: skip

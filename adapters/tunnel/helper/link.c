@@ -1,6 +1,7 @@
 #include "link.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -9,7 +10,7 @@
 
 #include "util.h"
 
-enum { GREETING_MS = 1000, STRANGER_MS = 30000, ACK_MS = 200, READS_A_TURN = 16, LOOKS = 30 };
+enum { GREETING_MS = 1000, STRANGER_MS = 30000, ACK_MS = 200, READS_A_TURN = 16, LOOKS = 100 };
 
 uint8_t own_digest[32];
 uint8_t own_instance[16];
@@ -190,11 +191,14 @@ static void on_probe(void *context, const struct bad_bytes *bad) { ((struct link
 static void on_pad(void *context, size_t count) { ((struct link *)context)->pad_up = count; }
 
 /* A terminal gives 4 KiB at a time, and the kernel's worker fills it again meanwhile. A read that comes too early sleeps
-   until that is done, which costs a tenth of the speed; this waits for a few microseconds awake, then lets it sleep. */
+   until that is done, which costs a tenth of the speed; this waits some tens of microseconds awake first, and gives way to
+   whoever waits for this processor: it may be the worker. */
 static void await_refill(int terminal) {
     int waiting = 0;
-    for (int look = 0; look < LOOKS && waiting == 0; look++)
+    for (int look = 0; look < LOOKS && waiting == 0; look++) {
+        if (look > 0) sched_yield();
         if (ioctl(terminal, FIONREAD, &waiting) != 0) return;
+    }
 }
 
 void link_read(struct link *link) {
