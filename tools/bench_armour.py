@@ -20,8 +20,8 @@ from emulator.testing import running_emulator
 from tools.figures import ROOT, Rows, report
 from tools.provider import PROGRAM, environment
 
-SIZE: Final = 8 << 20
-ROUNDS: Final = 3
+SIZE: Final = 16 << 20
+ROUNDS: Final = 5
 MIB: Final = 2**20
 AGREED: Final = re.compile(r"the channel is not clean: armour (\w+) up, (\w+) down, messages of (\d+) bytes")
 CLEAN: Final = ("RAW", "RAW", 32768)

@@ -256,11 +256,11 @@ def stopped_reader(there: Place, size: int) -> Rows:
 def measure(there: Place, *, quick: bool) -> Rows:
     """All that one machine in the cloud shows."""
     rows = openings(there)
-    rows += throughput(there, SMALL, 3 if quick else 8)
+    rows += throughput(there, SMALL, 3 if quick else 24)
     rows += echoes(there, 200 if quick else 500, 3 if quick else 4)
     rows += memory(there, SMALL)
     if not quick:
-        rows += throughput(there, LARGE, 3, "gib_")
+        rows += throughput(there, LARGE, 5, "gib_")
         rows += memory(there, LARGE)
         rows += stopped_reader(there, LARGE)
     return rows
